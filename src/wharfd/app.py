@@ -1,0 +1,1 @@
+"""Composition root: builds drivers, services and server; start and stop order."""

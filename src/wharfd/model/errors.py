@@ -1,0 +1,123 @@
+"""The one family of errors, by kind and not by place.
+
+    EngineError
+    ├── InvalidParameter      the request is wrong as it stands            (400)
+    ├── Unauthorized          credentials are missing or refused           (401)
+    ├── Forbidden             never allowed, whatever the state            (403)
+    ├── NotFound              the named object does not exist              (404)
+    │   ├── ContainerNotFound, ImageNotFound, NetworkNotFound, VolumeNotFound, ExecNotFound
+    ├── Conflict              the object's present state forbids it        (409)
+    │   └── NameInUse
+    ├── NotModified           it is so already                             (304, no body)
+    ├── NotImplementedHere    this engine does not do that (yet)           (501)
+    ├── Unavailable           a part that the call needs is not there      (503)
+    ├── Internal              the engine's own fault                       (500)
+    └── Cancelled             the caller went away                         (never answered)
+
+Drivers translate foreign errors (errno, exit codes, registry codes) into these at their own edge; `api/errors.py` holds the one
+table of statuses.  Message texts are Docker's where clients match on them, and are golden-tested.
+"""
+
+
+class EngineError(Exception):
+    """Base of all errors that may leave a port or a use case.  `str(error)` is the message for the user."""
+
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+class InvalidParameter(EngineError):
+    """The request is wrong as it stands; asking again will not help."""
+
+
+class Unauthorized(EngineError):
+    """Credentials are missing or were refused."""
+
+
+class Forbidden(EngineError):
+    """Not allowed, whatever the state of the object."""
+
+
+class NotFound(EngineError):
+    """The named object does not exist."""
+
+
+class Conflict(EngineError):
+    """The present state of the object forbids it."""
+
+
+class NotModified(EngineError):
+    """The object is in the wanted state already."""
+
+
+class NotImplementedHere(EngineError):
+    """This engine, or this host, does not offer that."""
+
+
+class Unavailable(EngineError):
+    """A part that the call needs is absent now."""
+
+
+class Internal(EngineError):
+    """The engine's own fault."""
+
+
+class Cancelled(EngineError):
+    """The caller went away; nobody reads the answer."""
+
+
+class ContainerNotFound(NotFound):
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"No such container: {ref}")
+        self.ref = ref
+
+
+class ImageNotFound(NotFound):
+    """`ref` is the familiar form with its tag (`alpine:latest`)."""
+
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"No such image: {ref}")
+        self.ref = ref
+
+
+class NetworkNotFound(NotFound):
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"network {ref} not found")
+        self.ref = ref
+
+
+class VolumeNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        super().__init__(f"get {name}: no such volume")
+        self.name = name
+
+
+class ExecNotFound(NotFound):
+    def __init__(self, ref: str) -> None:
+        super().__init__(f"No such exec instance: {ref}")
+        self.ref = ref
+
+
+class NameInUse(Conflict):
+    """`name` without its slash; `holder` is the full id of the container that has it."""
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f'Conflict. The container name "/{name}" is already in use by container "{holder}". '
+            "You have to remove (or rename) that container to be able to reuse that name."
+        )
+        self.name = name
+        self.holder = holder
+
+
+class StartFailed(EngineError):
+    """A container's process could not be started.
+
+    Carries the exit code that the container keeps (126 not executable, 127 not found, 128 anything else).  The first two are the
+    caller's fault (400), the last the engine's (500); `api/errors.py` looks at `exit_code`.
+    """
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
