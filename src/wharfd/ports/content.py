@@ -1,0 +1,41 @@
+"""Port: blobs addressed by their digest."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from wharfd.model.ids import Digest
+
+
+class BlobWriter(Protocol):
+    """One blob on its way in.  Exactly one of `commit` and `abort` ends it; a writer that is dropped leaves nothing."""
+
+    async def write(self, data: bytes | memoryview) -> None: ...
+
+    async def commit(self, expected: Digest | None = None) -> Digest:
+        """Durable when it returns.  Raises InvalidParameter if the bytes do not hash to `expected`; nothing is kept then."""
+
+    async def abort(self) -> None: ...
+
+
+class ContentStore(Protocol):
+    async def open(self) -> None:
+        """Make directories, drop half-written blobs."""
+
+    def has(self, digest: Digest) -> bool: ...
+
+    def size(self, digest: Digest) -> int:
+        """Raises NotFound."""
+
+    def path(self, digest: Digest) -> str:
+        """Where its bytes lie, for workers."""
+
+    async def writer(self) -> BlobWriter: ...
+
+    async def read(self, digest: Digest, limit: int = 8 << 20) -> bytes:
+        """A small blob, whole (manifests, configs).  Raises NotFound, InvalidParameter beyond `limit`."""
+
+    def stream(self, digest: Digest) -> AsyncIterator[bytes]: ...
+
+    async def delete(self, digest: Digest) -> None: ...
+
+    def list(self) -> Sequence[Digest]: ...

@@ -1,0 +1,59 @@
+"""Port: facts about this machine, read once or when asked."""
+
+from typing import Protocol
+
+import msgspec
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """As `/info` and `/version` tell them.  `architecture` as uname says (x86_64), `go_arch` as images say (amd64)."""
+
+    hostname: str
+    kernel_version: str
+    operating_system: str
+    os_version: str
+    os_type: str
+    architecture: str
+    go_arch: str
+    variant: str
+    ncpu: int
+    memory_bytes: int
+    cgroup_version: int
+    cgroup_driver: str  # cgroupfs, systemd
+    cgroup_controllers: list[str]
+    memory_limit: bool
+    swap_limit: bool
+    kernel_memory_tcp: bool
+    cpu_cfs_period: bool
+    cpu_cfs_quota: bool
+    cpu_shares: bool
+    cpuset: bool
+    pids_limit: bool
+    blkio_weight: bool
+    oom_kill_disable: bool
+    memory_swappiness: bool
+    memory_reservation: bool
+    cpu_realtime: bool
+    ipv4_forwarding: bool
+    apparmor: bool
+    selinux: bool
+    seccomp: bool
+    seccomp_profile: str  # where the default profile was read: a path, or "builtin"
+    capabilities: list[str]  # effective ones of the engine; a container cannot be given more
+    can_raise_rlimits: bool  # CAP_SYS_RESOURCE
+    cpuset_cpus: str = ""  # what the kernel lets us use, e.g. "0-1"
+    cpuset_mems: str = ""
+    free_memory_bytes: int = 0
+
+
+class Host(Protocol):
+    def facts(self) -> HostFacts: ...
+
+    def open_files(self) -> int:
+        """File descriptors that the engine holds now (`NFd` of /info)."""
+
+    def seccomp_profile_document(self) -> bytes | None:
+        """The distribution's default profile, as JSON; None if none is installed."""
+
+    def read_text(self, path: str) -> str | None:
+        """A small file of the host (/etc/resolv.conf, a user's seccomp profile, /etc/localtime's zone); None if absent."""

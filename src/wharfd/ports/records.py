@@ -1,0 +1,59 @@
+"""Port: the durable store of records and events.
+
+One row per object.  The engine reads the store once, at start; afterwards it reads its own memory and writes here.  Writes are applied
+in the order of the calls, each batch in one transaction, by one writer.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from wharfd.model.container import ContainerRecord
+from wharfd.model.event import Event
+from wharfd.model.image import ImageRecord
+from wharfd.model.network import NetworkRecord
+from wharfd.model.volume import VolumeRecord
+
+Record = ContainerRecord | ImageRecord | NetworkRecord | VolumeRecord
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True):
+    """Removes the row of that kind ("container", "image", "network", "volume") and id."""
+
+    kind: str
+    id: str
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    containers: list[ContainerRecord]
+    images: list[ImageRecord]
+    networks: list[NetworkRecord]
+    volumes: list[VolumeRecord]
+    last_event_seq: int = 0
+
+
+class RecordStore(Protocol):
+    async def open(self) -> Snapshot:
+        """Open, migrate if older, read everything.  Raises Unavailable, in words, for a store of a newer schema."""
+
+    async def close(self) -> None: ...
+
+    async def commit(
+        self, changes: Sequence[Record | Deletion] = (), events: Sequence[Event] = (), *, durable: bool = False
+    ) -> None:
+        """Returns when the transaction is committed; with `durable`, when it survives a power cut.
+
+        Committed (not durable) survives the engine's death by SIGKILL.
+        """
+
+    def post(self, changes: Sequence[Record | Deletion] = (), events: Sequence[Event] = ()) -> None:
+        """Queue the same without waiting for it.  Order is kept."""
+
+    async def events(self, since_ns: int, until_ns: int, limit: int = 100_000) -> Sequence[Event]:
+        """Events with since <= at <= until (0: open), oldest first, including those queued before this call."""
+
+    async def put_meta(self, key: str, value: str) -> None:
+        """A small fact of the engine's own (its id)."""
+
+    async def get_meta(self, key: str) -> str | None: ...

@@ -1,0 +1,78 @@
+"""Port: layers unpacked on this host, and the root file systems that containers put on them.
+
+A layer is kept under its chain id and never changes.  A root file system is a writable directory over layers, kept under the
+container's id.  All removals are idempotent.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from wharfd.model.container import Rootfs
+from wharfd.model.ids import ChainId, ContainerId, Digest
+
+
+class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
+    chain_id: ChainId
+    parent: ChainId | None
+    diff_id: Digest
+    size_bytes: int  # of the files, unpacked
+
+
+class StorageFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """For `/info`: driver name as clients know it, and its status rows."""
+
+    driver: str
+    status: list[tuple[str, str]]
+
+
+class LayerStore(Protocol):
+    def get(self, chain_id: ChainId) -> LayerInfo | None: ...
+
+    def list(self) -> Sequence[LayerInfo]: ...
+
+    async def unpack(
+        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+    ) -> LayerInfo:
+        """Unpack a layer blob, durable when this returns; already there: returns at once.
+
+        The uncompressed bytes must hash to `diff_id`.  Raises InvalidParameter for a broken, escaping or mismatching archive; nothing
+        is left then.  `compression`: "", gzip, zstd, bzip2, xz.
+        """
+
+    async def remove(self, chain_id: ChainId) -> None:
+        """The caller knows that nothing is built on it."""
+
+
+class RootfsStore(Protocol):
+    async def open(self) -> None:
+        """Make directories, check that the file system can be used (clear error if not), drop half-made layers."""
+
+    def facts(self) -> StorageFacts: ...
+
+    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId]) -> Rootfs:
+        """Make the writable directories; durable.  Raises NotFound if a layer is absent."""
+
+    async def mount(self, container_id: ContainerId, rootfs: Rootfs) -> str:
+        """Mount it and return where.  Already mounted: the same answer."""
+
+    async def unmount(self, container_id: ContainerId, rootfs: Rootfs) -> None:
+        """Not mounted: nothing to do.  Also unmounts what lies below."""
+
+    async def remove(self, container_id: ContainerId) -> None:
+        """Unmount and delete the writable directories."""
+
+    async def size_rw(self, container_id: ContainerId) -> int:
+        """Bytes of the files in the writable layer."""
+
+    async def leftovers(self) -> Sequence[ContainerId]:
+        """Ids that have directories or mounts here, recorded or not."""
+
+    async def read_file(self, rootfs: Rootfs, path: str, limit: int) -> bytes | None:
+        """The content of a small file inside the root, links resolved inside it; None if it does not exist.
+
+        Works mounted or not (used for /etc/passwd and /etc/group).
+        """
+
+    async def is_mounted(self, container_id: ContainerId) -> bool: ...
