@@ -1,0 +1,5 @@
+"""`python -m wharfd`."""
+
+from wharfd.cli.main import main
+
+raise SystemExit(main())

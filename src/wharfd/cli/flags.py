@@ -1,0 +1,81 @@
+"""Command line of `wharfd serve`: dockerd's own flag names.
+
+Every flag here has an effect.  Source: dockerd's reference, "Usage".
+"""
+
+import argparse
+from collections.abc import Sequence
+
+import wharfd
+
+
+class Repeated(argparse.Action):
+    """Collects `--flag a --flag b`; absent stays None, so that it can be told from given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        have = getattr(namespace, self.dest) or []
+        setattr(namespace, self.dest, [*have, values])
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="wharfd", description="A container engine that speaks the Docker Engine API.")
+    top.add_argument("-v", "--version", action="version", version=f"wharfd {wharfd.__version__}")
+    verbs = top.add_subparsers(dest="verb", required=True)
+    serve = verbs.add_parser("serve", help="run the engine in the foreground")
+    text = {
+        ("-H", "--host"): ("hosts", "where to listen: unix://PATH or fd:// (systemd); may be repeated"),
+        ("--label",): ("labels", "a label of the engine, key=value; may be repeated"),
+        ("--log-opt",): ("log_opts", "default log option, key=value; may be repeated"),
+        ("--add-runtime",): ("runtimes", "an OCI runtime, name=path; may be repeated"),
+        ("--exec-opt",): ("exec_opts", "runtime option: native.cgroupdriver=cgroupfs|systemd; may be repeated"),
+        ("--dns",): ("dns", "name server of containers; may be repeated"),
+        ("--dns-opt",): ("dns_options", "resolver option of containers; may be repeated"),
+        ("--dns-search",): ("dns_search", "search domain of containers; may be repeated"),
+        ("--default-ulimit",): ("default_ulimits", "name=soft[:hard]; may be repeated"),
+    }
+    for names, (dest, words) in text.items():
+        serve.add_argument(*names, dest=dest, action=Repeated, metavar="VALUE", help=words)
+    single = {
+        ("--data-root",): ("data_root", "where images, containers and records are kept"),
+        ("--exec-root",): ("exec_root", "where the state of running containers is kept (a tmpfs)"),
+        ("-p", "--pidfile"): ("pidfile", "file for the engine's process id"),
+        ("--config-file",): ("config_file", "settings in JSON, with the keys of daemon.json"),
+        ("-G", "--group"): ("group", "group that owns the sockets"),
+        ("-l", "--log-level"): ("log_level", "debug, info, warn, error or fatal"),
+        ("--bip",): ("bip", "address of the default bridge, as CIDR"),
+        ("-b", "--bridge"): ("bridge", "name of the default bridge's link"),
+        ("--mtu",): ("mtu", "MTU of the default bridge"),
+        ("--default-runtime",): ("default_runtime", "OCI runtime of containers that ask for none"),
+        ("-s", "--storage-driver"): ("storage_driver", "overlay2"),
+        ("--log-driver",): ("log_driver", "default log driver"),
+        ("--cgroup-parent",): ("cgroup_parent", "cgroup under which containers are put"),
+        ("--default-shm-size",): ("default_shm_size", "size of /dev/shm, e.g. 64M"),
+        ("--default-ipc-mode",): ("default_ipc_mode", "private or shareable"),
+        ("--default-cgroupns-mode",): ("default_cgroupns_mode", "private or host"),
+        ("--init-path",): ("init_path", "the init of --init"),
+        ("--seccomp-profile",): ("seccomp_profile", "default seccomp profile: a file, or unconfined"),
+        ("--min-api-version",): ("min_api_version", "oldest API version that is answered"),
+        ("--shutdown-timeout",): ("shutdown_timeout", "seconds that answers may take at the end"),
+    }
+    for names, (dest, words) in single.items():
+        serve.add_argument(*names, dest=dest, metavar="VALUE", help=words)
+    switches = {
+        ("-D", "--debug"): ("debug", "the same as --log-level debug"),
+        ("--init",): ("init", "run an init in every container"),
+        ("--no-new-privileges",): ("no_new_privileges", "no-new-privileges for every container"),
+        ("--experimental",): ("experimental", "announce experimental features"),
+    }
+    for names, (dest, words) in switches.items():
+        serve.add_argument(*names, dest=dest, action="store_true", default=None, help=words)
+    bools = {"--ip-masq": ("ip_masq", "masquerade the default bridge"), "--icc": ("icc", "containers reach each other")}
+    for name, (dest, words) in bools.items():
+        serve.add_argument(name, dest=dest, nargs="?", const="true", metavar="BOOL", help=words)
+    base = verbs.add_parser("base-image", help="write the local base image, made from busybox-static, to a file")
+    base.add_argument("file", help="the archive to write; '-' for standard output")
+    return top

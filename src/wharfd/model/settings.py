@@ -1,0 +1,46 @@
+"""The engine's settings, as flags and configuration file give them."""
+
+import msgspec
+
+from wharfd.model.config import Ulimit
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Defaults do not collide with an installed dockerd.  Paths are absolute."""
+
+    hosts: list[str] = ["unix:///run/wharfd.sock"]
+    data_root: str = "/var/lib/wharfd"
+    exec_root: str = "/run/wharfd"
+    pidfile: str = "/run/wharfd.pid"
+    group: str = "docker"
+    log_level: str = "info"
+    bip: str = ""  # address and prefix length of the default bridge; empty: chosen against the routing table
+    bridge: str = "wharf0"
+    mtu: int = 1500
+    default_runtime: str = "crun"
+    runtimes: dict[str, str] = {}  # name -> path, besides crun and runc
+    storage_driver: str = "overlay2"
+    log_driver: str = "json-file"
+    log_opts: dict[str, str] = {}
+    cgroup_parent: str = ""  # empty: "/wharfd" with cgroupfs, "system.slice" with systemd
+    cgroup_driver: str = ""  # cgroupfs, systemd; empty: chosen
+    labels: list[str] = []
+    dns: list[str] = []
+    dns_options: list[str] = []
+    dns_search: list[str] = []
+    default_shm_size: int = 64 << 20
+    default_ulimits: list[Ulimit] = []
+    default_ipc_mode: str = "private"
+    default_cgroupns_mode: str = ""
+    init: bool = False
+    init_path: str = ""
+    no_new_privileges: bool = False
+    seccomp_profile: str = ""
+    min_api_version: str = "1.24"
+    shutdown_timeout_s: int = 15
+    experimental: bool = False
+    ip_masq: bool = True
+    icc: bool = True
+    insecure_registries: list[str] = []
+    registry_mirrors: list[str] = []
+    event_limit: int = 100_000
