@@ -12,7 +12,8 @@ from wharfd.model.network import IPAMPool
 Subnet = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
-# Where the default bridge may lie: (area, prefix length of the subnet).  Away from what homes, offices and dockerd (172.17–172.31 in /16) use most.
+# Where the default bridge may lie: (area, prefix length of the subnet).
+# Away from what homes, offices and dockerd (172.17–172.31 in /16) use most.
 DEFAULT_AREAS: tuple[tuple[str, int], ...] = (
     ("10.213.0.0/16", 20),
     ("172.28.0.0/14", 20),
