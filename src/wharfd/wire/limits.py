@@ -151,7 +151,7 @@ def effective_capabilities(
 
 ULIMITS: dict[str, str] = {
     name: f"RLIMIT_{name.upper()}"
-    for name in [
+    for name in (
         "core",
         "cpu",
         "data",
@@ -167,7 +167,7 @@ ULIMITS: dict[str, str] = {
         "rttime",
         "sigpending",
         "stack",
-    ]
+    )
 }
 
 

@@ -12,8 +12,8 @@ from wharfd.wire.limits import split_user
 
 MAX_ID = (1 << 31) - 1
 _OUT_OF_RANGE = f"uids and gids must be in range 0-{MAX_ID}"
-_NO_PASSWD = "no matching entries in passwd file"
-_NO_GROUP = "no matching entries in group file"
+_NO_USER_ENTRY = "no matching entries in passwd file"
+_NO_GROUP_ENTRY = "no matching entries in group file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def resolve_user(spec: str, passwd: str = "", group: str = "", group_add: Iterab
         uid, gid, home, name = entry.uid, entry.gid, entry.home, entry.name
     elif user_text:
         if wanted_uid is None:
-            raise InvalidParameter(f"unable to find user {user_text}: {_NO_PASSWD}")
+            raise InvalidParameter(f"unable to find user {user_text}: {_NO_USER_ENTRY}")
         uid = wanted_uid
     groups = parse_group(group) if group_text or name or group_add else []
     memberships: list[int] = []
@@ -114,7 +114,7 @@ def _find_group(text: str, gid: int | None, entries: list[GroupEntry]) -> int:
         if entry.gid == gid if gid is not None else entry.name == text:
             return entry.gid
     if gid is None:
-        raise InvalidParameter(f"unable to find group {text}: {_NO_GROUP}")
+        raise InvalidParameter(f"unable to find group {text}: {_NO_GROUP_ENTRY}")
     return gid
 
 
