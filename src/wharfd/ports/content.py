@@ -1,6 +1,6 @@
 """Port: blobs addressed by their digest."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from wharfd.model.ids import Digest
@@ -39,3 +39,22 @@ class ContentStore(Protocol):
     async def delete(self, digest: Digest) -> None: ...
 
     def list(self) -> Sequence[Digest]: ...
+
+
+class Spool(Protocol):
+    """A private directory in which a worker leaves files that become blobs."""
+
+    @property
+    def path(self) -> str: ...
+
+    async def adopt(self, files: Mapping[str, Digest]) -> None:
+        """Make blobs of these files (name in the directory -> the digest that the worker has computed).  Durable when it returns."""
+
+    async def drop(self) -> None:
+        """Delete the directory with what was not adopted.  A spool that nobody drops is gone at the next start."""
+
+
+class SpoolStore(Protocol):
+    """The ability of a `ContentStore` to take over files that workers have written on its file system."""
+
+    async def spool(self) -> Spool: ...

@@ -1,0 +1,220 @@
+"""Blobs as files named by their digest.
+
+    ROOT/blobs/sha256/<64 hex>      whole and durable, never changed
+    ROOT/ingest/<name>/             what workers are writing; dropped at start
+
+A blob that the engine writes itself has no name until it is complete (O_TMPFILE), so a crash leaves nothing.  This store is the only
+writer of its directory and keeps the sizes in memory: `has` and `size` touch no disk.
+"""
+
+import hashlib
+import io
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from wharfd.model.errors import Internal, InvalidParameter, NotFound, Unavailable
+from wharfd.model.ids import Digest
+from wharfd.sys.blocking import Pool
+
+ALGORITHM = "sha256:"
+BATCH_BYTES = 1 << 20  # hashed and written in one go on a thread
+STREAM_BYTES = 1 << 20
+
+
+class BlobStore:
+    """The `ContentStore` and `SpoolStore` ports on a directory."""
+
+    def __init__(self, root: str, pool: Pool) -> None:
+        self.root = root
+        self.pool = pool
+        self.blobs = f"{root}/blobs/sha256"
+        self.ingest = f"{root}/ingest"
+        self.sizes: dict[Digest, int] = {}
+
+    async def open(self) -> None:
+        self.sizes = await self.pool.run(self.prepare)
+
+    def prepare(self) -> dict[Digest, int]:
+        try:
+            os.makedirs(self.blobs, mode=0o700, exist_ok=True)
+            shutil.rmtree(self.ingest, ignore_errors=True)
+            os.makedirs(self.ingest, mode=0o700, exist_ok=True)
+            with os.scandir(self.blobs) as entries:
+                return {Digest(ALGORITHM + entry.name): entry.stat().st_size for entry in entries}
+        except OSError as e:
+            raise Unavailable(f"content store {self.root}: {e}") from e
+
+    def has(self, digest: Digest) -> bool:
+        return digest in self.sizes
+
+    def size(self, digest: Digest) -> int:
+        size = self.sizes.get(digest)
+        if size is None:
+            raise NotFound(f"content digest {digest}: not found")
+        return size
+
+    def list(self) -> Sequence[Digest]:
+        return list(self.sizes)
+
+    def path(self, digest: Digest) -> str:
+        """Raises InvalidParameter for an algorithm that is not kept here."""
+        encoded = digest.removeprefix(ALGORITHM)
+        if len(encoded) != 64 or not set(encoded) <= set("0123456789abcdef"):
+            raise InvalidParameter(f"unsupported digest {digest}")
+        return f"{self.blobs}/{encoded}"
+
+    async def writer(self) -> "FileWriter":
+        return FileWriter(self)
+
+    async def read(self, digest: Digest, limit: int = 8 << 20) -> bytes:
+        if self.size(digest) > limit:
+            raise InvalidParameter(f"content digest {digest}: {self.size(digest)} bytes, more than {limit}")
+        return await self.pool.run(read_file, self.path(digest))
+
+    async def stream(self, digest: Digest) -> AsyncIterator[bytes]:
+        self.size(digest)
+        fd = await self.pool.run(open_blob, self.path(digest))
+        try:
+            while chunk := await self.pool.run(os.read, fd, STREAM_BYTES):
+                yield chunk
+        finally:
+            os.close(fd)
+
+    async def delete(self, digest: Digest) -> None:
+        if self.sizes.pop(digest, None) is not None:
+            await self.pool.run(self.unlink, self.path(digest))
+
+    def unlink(self, path: str) -> None:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return
+        except OSError as e:
+            raise Internal(f"content store: {e}") from e
+
+    async def spool(self) -> "Spool":
+        path = f"{self.ingest}/{secrets.token_hex(8)}"
+        os.mkdir(path, 0o700)
+        return Spool(self, path)
+
+    @contextmanager
+    def synced_directory(self) -> Iterator[int]:
+        """A descriptor of the directory of blobs; what was put there is durable after the block."""
+        fd = os.open(self.blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+class FileWriter:
+    """A `BlobWriter`: an unnamed file that is given its name once it is complete and synced."""
+
+    def __init__(self, store: BlobStore) -> None:
+        self.store = store
+        self.file = open_unnamed(store.blobs)
+        self.hash = hashlib.sha256()
+        self.size = 0
+        self.pending = bytearray()
+
+    async def write(self, data: bytes | memoryview) -> None:
+        self.pending += data
+        if len(self.pending) >= BATCH_BYTES:
+            batch, self.pending = self.pending, bytearray()
+            await self.store.pool.run(self.append, batch)
+
+    async def commit(self, expected: Digest | None = None) -> Digest:
+        try:
+            digest, size = await self.store.pool.run(self.finish, expected)
+        finally:
+            self.file.close()
+        self.store.sizes[digest] = size
+        return digest
+
+    async def abort(self) -> None:
+        self.file.close()
+
+    def append(self, data: bytearray) -> None:
+        try:
+            self.hash.update(data)
+            view = memoryview(data)
+            at = 0
+            while at < len(view):
+                at += self.file.write(view[at:])
+            self.size += len(view)
+        except OSError as e:
+            raise Internal(f"content store: {e}") from e
+
+    def finish(self, expected: Digest | None) -> tuple[Digest, int]:
+        self.append(self.pending)
+        digest = Digest(ALGORITHM + self.hash.hexdigest())
+        if expected is not None and digest != expected:
+            raise InvalidParameter(f"unexpected commit digest {digest}, expected {expected}")
+        try:
+            os.fsync(self.file.fileno())
+            with self.store.synced_directory() as directory, suppress(FileExistsError):
+                # Python uses linkat(2) with AT_SYMLINK_FOLLOW only where a directory descriptor is given.
+                name = digest.removeprefix(ALGORITHM)
+                os.link(f"/proc/self/fd/{self.file.fileno()}", name, dst_dir_fd=directory, follow_symlinks=True)
+        except OSError as e:
+            raise Internal(f"content store: {e}") from e
+        return digest, self.size
+
+
+class Spool:
+    """A directory for a worker's output.  See `ports/content.py`."""
+
+    def __init__(self, store: BlobStore, path: str) -> None:
+        self.store = store
+        self.path = path
+
+    async def adopt(self, files: Mapping[str, Digest]) -> None:
+        sizes = await self.store.pool.run(self.move, files)
+        self.store.sizes.update(sizes)
+
+    def move(self, files: Mapping[str, Digest]) -> dict[Digest, int]:
+        sizes = {}
+        try:
+            with self.store.synced_directory():
+                for name, digest in files.items():
+                    source = f"{self.path}/{name}"
+                    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+                    try:
+                        os.fsync(fd)
+                        sizes[digest] = os.fstat(fd).st_size
+                    finally:
+                        os.close(fd)
+                    os.rename(source, self.store.path(digest))
+        except OSError as e:
+            raise Internal(f"content store: {e}") from e
+        return sizes
+
+    async def drop(self) -> None:
+        await self.store.pool.run(shutil.rmtree, self.path, ignore_errors=True)
+
+
+def open_unnamed(directory: str) -> io.FileIO:
+    """A file that is gone when its object is, unless it is linked to a name before."""
+    try:
+        return io.FileIO(os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), "w")
+    except OSError as e:
+        raise Internal(f"content store: {e}") from e
+
+
+def open_blob(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError as e:
+        raise NotFound(f"content {path.rpartition('/')[2]}: not found") from e
+    except OSError as e:
+        raise Internal(f"content store: {e}") from e
+
+
+def read_file(path: str) -> bytes:
+    fd = open_blob(path)
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
