@@ -95,7 +95,7 @@ class ThrottleDevice(Document, frozen=True, kw_only=True):
     """`rate`: bytes or operations per second."""
 
     path: str = ""
-    rate: Annotated[int, msgspec.Meta(ge=0, le=2**64 - 1)] = 0
+    rate: Annotated[int, msgspec.Meta(ge=0)] = 0  # msgspec cannot check an upper bound beyond int64
 
 
 class WeightDevice(Document, frozen=True, kw_only=True):
