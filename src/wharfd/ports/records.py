@@ -44,14 +44,20 @@ class RecordStore(Protocol):
     ) -> None:
         """Returns when the transaction is committed; with `durable`, when it survives a power cut.
 
-        Committed (not durable) survives the engine's death by SIGKILL.
+        Committed (not durable) survives the engine's death by SIGKILL.  An event without a number is given the next one; a number
+        that is not above all before it raises Internal.  A commit that fails changes nothing and disturbs no other one.
         """
 
     def post(self, changes: Sequence[Record | Deletion] = (), events: Sequence[Event] = ()) -> None:
-        """Queue the same without waiting for it.  Order is kept."""
+        """Queue the same without waiting for it.  Order is kept; a failure is logged."""
 
-    async def events(self, since_ns: int, until_ns: int, limit: int = 100_000) -> Sequence[Event]:
-        """Events with since <= at <= until (0: open), oldest first, including those queued before this call."""
+    async def events(
+        self, since_ns: int, until_ns: int, limit: int = 100_000, *, after_seq: int = 0
+    ) -> Sequence[Event]:
+        """Events with since <= at <= until (0: open), in the order of their numbers, including those queued before this call.
+
+        At most `limit` of those numbered above `after_seq`: a long history is read in pages.
+        """
 
     async def put_meta(self, key: str, value: str) -> None:
         """A small fact of the engine's own (its id)."""

@@ -1,0 +1,145 @@
+"""Logs in memory, read in the plainest way: the meaning of a `LogQuery`, for drivers to be compared with.
+
+logs = FakeLogs()
+logs.write(path, "stdout", b"one\\ntwo\\n", at_ns=…)
+"""
+
+import asyncio
+import contextlib
+import datetime
+import struct
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from wharfd.model.errors import InvalidParameter, NotImplementedHere
+from wharfd.ports.logs import ContainerEnd, LogQuery
+from wharfd.testing.clock import FakeClock
+from wharfd.testing.fake import Fake
+
+STREAMS = {"stdout": 1, "stderr": 2}
+FRAME_LIMIT = 16_384
+
+
+@dataclass(frozen=True)
+class Line:
+    """One whole line; `text` without its end.  The time is that of its first part."""
+
+    at_ns: int
+    stream: str
+    text: bytes
+
+
+class FakeEnd:
+    """`ContainerEnd` that a test sets."""
+
+    def __init__(self, *, over: bool = False) -> None:
+        self.over = asyncio.Event()
+        if over:
+            self.over.set()
+
+    def is_over(self) -> bool:
+        return self.over.is_set()
+
+    async def wait(self) -> None:
+        await self.over.wait()
+
+
+class FakeLogs(Fake):
+    """Port `logs`, of the kind `driver` ("none" throws output away and cannot be read)."""
+
+    def __init__(
+        self,
+        driver: str = "json-file",
+        known_options: Sequence[str] = ("max-size", "max-file"),
+        clock: FakeClock | None = None,
+    ) -> None:
+        super().__init__()
+        self.driver = driver
+        self.known_options = frozenset(known_options)
+        self.clock = clock or FakeClock()
+        self.lines: dict[str, list[Line]] = {}
+        self.begun: dict[tuple[str, str], Line] = {}
+        self.grown = asyncio.Event()
+
+    def write(self, path: str, stream: str, data: bytes, at_ns: int | None = None) -> None:
+        """A process writes; what has no line end waits for it."""
+        now = self.clock.now_ns() if at_ns is None else at_ns
+        pieces = data.split(b"\n")
+        for position, piece in enumerate(pieces):
+            part = self.begun.pop((path, stream), None)
+            line = Line(part.at_ns if part else now, stream, (part.text if part else b"") + piece)
+            if position < len(pieces) - 1:
+                self.lines.setdefault(path, []).append(line)
+            elif line.text:
+                self.begun[path, stream] = line
+        self.wake()
+
+    def complete(self, path: str) -> None:
+        """The streams are closed: a line that was begun is a line."""
+        for stream in STREAMS:
+            line = self.begun.pop((path, stream), None)
+            if line is not None:
+                self.lines.setdefault(path, []).append(line)
+        self.wake()
+
+    def wake(self) -> None:
+        self.grown.set()
+        self.grown = asyncio.Event()
+
+    def validate(self, options: dict[str, str]) -> None:
+        self.enter("validate")
+        for name in sorted(options):
+            if name not in self.known_options:
+                raise InvalidParameter(f"unknown log opt '{name}' for {self.driver} log driver")
+
+    def path(self, container_dir: str, container_id: str) -> str:
+        self.enter("path")
+        return "" if self.driver == "none" else f"{container_dir}/{container_id}-json.log"
+
+    async def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
+        self.enter("read")
+        if self.driver == "none":
+            raise NotImplementedHere("configured logging driver does not support reading")
+        lines = self.lines.setdefault(path, [])
+        position = 0 if query.tail is None else max(0, len(lines) - query.tail)
+        while True:
+            is_over = end.is_over()
+            while position < len(lines):
+                line = lines[position]
+                position += 1
+                if query.until_ns and line.at_ns > query.until_ns:
+                    return
+                block = render(line, query)
+                if block:
+                    yield block
+            if is_over or not query.follow:
+                return
+            await first_of(self.grown, end)
+
+
+def render(line: Line, query: LogQuery) -> bytes:
+    """The bytes that a client gets for this line; nothing if the query leaves it out."""
+    if line.at_ns < query.since_ns or not (query.stdout if line.stream == "stdout" else query.stderr):
+        return b""
+    text = query.prefix + line.text + b"\n"
+    if query.timestamps:
+        seconds, nanos = divmod(line.at_ns, 10**9)
+        when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+        text = f"{when:%Y-%m-%dT%H:%M:%S}.{nanos:09}Z ".encode() + text
+    if not query.framed:
+        return text
+    number = STREAMS[line.stream]
+    pieces = [text[at : at + FRAME_LIMIT] for at in range(0, len(text), FRAME_LIMIT)]
+    return b"".join(struct.pack(">BxxxI", number, len(piece)) + piece for piece in pieces)
+
+
+async def first_of(grown: asyncio.Event, end: ContainerEnd) -> None:
+    """Returns when more was written or the container is over."""
+    waits = [asyncio.get_running_loop().create_task(each) for each in (grown.wait(), end.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
