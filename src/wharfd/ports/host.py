@@ -1,5 +1,6 @@
 """Port: facts about this machine, read once or when asked."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -44,6 +45,19 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpuset_cpus: str = ""  # what the kernel lets us use, e.g. "0-1"
     cpuset_mems: str = ""
     free_memory_bytes: int = 0
+    hard_limits: dict[str, int] = {}  # "nofile" -> the engine's own hard limit, -1 unlimited; absent: unlimited
+
+
+class HostDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device node of this host.  `type` is c, b or p; `mode` holds the permission bits."""
+
+    path: str
+    type: str
+    major: int
+    minor: int
+    mode: int
+    uid: int = 0
+    gid: int = 0
 
 
 class Host(Protocol):
@@ -57,3 +71,10 @@ class Host(Protocol):
 
     def read_text(self, path: str) -> str | None:
         """A small file of the host (/etc/resolv.conf, a user's seccomp profile, /etc/localtime's zone); None if absent."""
+
+    def devices(self, path: str) -> Sequence[HostDevice]:
+        """The device at `path` (links followed), or all below it if it is a directory, ordered by path.
+
+        Below /dev left out, as dockerd does: pts, shm, fd, mqueue, .lxc, .lxd-mounts, .udev, and console.  Nothing there, or no
+        device: empty.
+        """

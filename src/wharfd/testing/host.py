@@ -1,8 +1,10 @@
 """A machine of two processors and 4 GiB that never changes."""
 
+from collections.abc import Sequence
+
 import msgspec
 
-from wharfd.ports.host import HostFacts
+from wharfd.ports.host import HostDevice, HostFacts
 from wharfd.testing.fake import Fake
 
 
@@ -58,6 +60,10 @@ class FakeHost(Fake):
             "/etc/resolv.conf": "nameserver 192.0.2.53\nsearch example.org\n",
             "/etc/hosts": "127.0.0.1\tlocalhost\n",
         }
+        self.device_nodes = [
+            HostDevice(path="/dev/fuse", type="c", major=10, minor=229, mode=0o666),
+            HostDevice(path="/dev/sda", type="b", major=8, minor=0, mode=0o660, gid=6),
+        ]
         self.seccomp: bytes | None = b'{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}'
 
     def facts(self) -> HostFacts:
@@ -75,3 +81,7 @@ class FakeHost(Fake):
     def read_text(self, path: str) -> str | None:
         self.enter("read_text")
         return self.files.get(path)
+
+    def devices(self, path: str) -> Sequence[HostDevice]:
+        self.enter("devices")
+        return [node for node in self.device_nodes if node.path == path or node.path.startswith(path.rstrip("/") + "/")]
