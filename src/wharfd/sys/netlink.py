@@ -102,12 +102,12 @@ class Netlink:
                 return [decode(body) for body in bodies]
         raise os_error(errno.EAGAIN, request.operation, detail="the table kept changing")
 
-    def links(self, *, with_stats: bool = False) -> list[Link]:
-        return self.dump(rtnetlink.dump_links(with_stats=with_stats), rtnetlink.decode_link)
+    def links(self) -> list[Link]:
+        return self.dump(rtnetlink.dump_links(), rtnetlink.decode_link)
 
-    def link(self, index_or_name: int | str, *, with_stats: bool = False) -> Link:
+    def link(self, index_or_name: int | str) -> Link:
         """ENODEV when there is none."""
-        return self.ask(rtnetlink.get_link(index_or_name, with_stats=with_stats), rtnetlink.decode_link)
+        return self.ask(rtnetlink.get_link(index_or_name), rtnetlink.decode_link)
 
     def find_link(self, name: str) -> Link | None:
         try:

@@ -56,6 +56,7 @@ IFF_LOOPBACK = 0x8
 RT_TABLE_MAIN = 254
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
+_RT_SCOPE_NOWHERE = 255
 _RTPROT_BOOT = 3
 _RTN_UNICAST = 1
 _RTNH_F_ONLINK = 0x4
@@ -71,13 +72,11 @@ _IFLA_OPERSTATE = 16
 _IFLA_LINKINFO = 18
 _IFLA_STATS64 = 23
 _IFLA_NET_NS_FD = 28
-_IFLA_EXT_MASK = 29
 _IFLA_INFO_KIND = 1
 _IFLA_INFO_DATA = 2
 _IFLA_BRPORT_MODE = 4
 _IFLA_BRPORT_ISOLATED = 33
 _VETH_INFO_PEER = 1
-_RTEXT_FILTER_SKIP_STATS = 8
 
 _IFA_ADDRESS = 1
 _IFA_LOCAL = 2
@@ -96,6 +95,7 @@ _IFADDR = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _U32 = struct.Struct("=I")
 _STATS64 = struct.Struct("=8Q")
+_NO_STATS = bytes(_STATS64.size)
 
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 
@@ -117,7 +117,7 @@ class LinkStats:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """A network interface.  `kind` is "" for hardware and loopback; `master` is the index of its bridge or bond, 0 without one;
-    `peer` the index of a veth's other end, in the namespace where that is.  `stats` is None where they were not asked for."""
+    `peer` the index of a veth's other end, in the namespace where that is."""
 
     index: int
     name: str
@@ -128,7 +128,7 @@ class Link:
     master: int
     peer: int
     operstate: str
-    stats: LinkStats | None
+    stats: LinkStats
 
     @property
     def is_up(self) -> bool:
@@ -179,12 +179,12 @@ def new_link(kind: str, spec: LinkSpec, data: bytes = b"") -> Request:
 
 
 def new_veth(near: LinkSpec, far: LinkSpec) -> Request:
-    """Create a veth pair, both ends complete with name, MAC, MTU, namespace and state.
+    """Create a veth pair, each end with its name, MAC, MTU and namespace; the near one may get a master and be up at once.
 
-    Linux: `master` is looked at for the near end only.
+    Linux: the far end is configured before the two are connected, so it can neither be up (ENOTCONN) nor get a master yet.
     """
-    if far.master is not None:
-        raise ValueError("the far end of a veth pair gets its master by set_link")
+    if far.up or far.master is not None:
+        raise ValueError("the far end of a veth pair gets its master and state by set_link")
     peer = attribute(_VETH_INFO_PEER | NLA_F_NESTED, _link_head(far) + _link_properties(far))
     body = _link_head(near) + _link_properties(near) + _link_info("veth", peer)
     return Request(f"create veth {near.name}", RTM_NEWLINK, _NEW, body)
@@ -223,13 +223,13 @@ def del_link(index_or_name: int | str) -> Request:
     return Request(f"delete link {index_or_name}", RTM_DELLINK, _CHANGE, _selector(index_or_name))
 
 
-def get_link(index_or_name: int | str, *, with_stats: bool = False) -> Request:
-    body = _selector(index_or_name) + _stats_mask(with_stats)
+def get_link(index_or_name: int | str) -> Request:
+    body = _selector(index_or_name)
     return Request(f"get link {index_or_name}", RTM_GETLINK, NLM_F_REQUEST, body)
 
 
-def dump_links(*, with_stats: bool = False) -> Request:
-    return Request("list links", RTM_GETLINK, _DUMP, _IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + _stats_mask(with_stats))
+def dump_links() -> Request:
+    return Request("list links", RTM_GETLINK, _DUMP, _IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0))
 
 
 def new_address(
@@ -263,12 +263,15 @@ def new_route(
     onlink: bool = False,
 ) -> Request:
     """A route in the main table.  `onlink` says that the gateway is on `oif` though no address there says so."""
-    body = _route_body(destination, gateway, oif, source, priority, onlink)
+    scope = RT_SCOPE_LINK if gateway is None and destination.version == 4 else RT_SCOPE_UNIVERSE
+    flags = _RTNH_F_ONLINK if onlink else 0
+    body = _route_body(destination, _RTPROT_BOOT, scope, flags) + _route_attributes(gateway, oif, source, priority)
     return Request(f"add route {destination}", RTM_NEWROUTE, _NEW, body)
 
 
 def del_route(destination: IPNetwork, *, gateway: IPAddress | None = None, oif: int | None = None) -> Request:
-    body = _route_body(destination, gateway, oif, None, None, False)
+    # Scope "nowhere" and protocol 0 stand for any.
+    body = _route_body(destination, 0, _RT_SCOPE_NOWHERE, 0) + _route_attributes(gateway, oif, None, None)
     return Request(f"delete route {destination}", RTM_DELROUTE, _CHANGE, body)
 
 
@@ -297,7 +300,6 @@ def decode_link(body: bytes) -> Link:
     attributes = parse_attributes(body, _IFINFO.size)
     info = parse_attributes(attributes.get(_IFLA_LINKINFO, b""))
     operstate = attributes.get(_IFLA_OPERSTATE, b"\0")[0]
-    stats = attributes.get(_IFLA_STATS64)
     return Link(
         index=index,
         name=text_of(attributes.get(_IFLA_IFNAME, b"")),
@@ -308,7 +310,7 @@ def decode_link(body: bytes) -> Link:
         master=_number(attributes, _IFLA_MASTER),
         peer=_number(attributes, _IFLA_LINK),
         operstate=_OPERSTATES[operstate] if operstate < len(_OPERSTATES) else "unknown",
-        stats=None if stats is None else LinkStats(*_STATS64.unpack_from(stats)),
+        stats=LinkStats(*_STATS64.unpack_from(attributes.get(_IFLA_STATS64, _NO_STATS))),
     )
 
 
@@ -397,10 +399,6 @@ def _link_info(kind: str, data: bytes) -> bytes:
     return attribute(_IFLA_LINKINFO | NLA_F_NESTED, info)
 
 
-def _stats_mask(with_stats: bool) -> bytes:
-    return b"" if with_stats else attribute(_IFLA_EXT_MASK, _U32.pack(_RTEXT_FILTER_SKIP_STATS))
-
-
 def _address_body(index: int, interface: IPInterface) -> bytes:
     family = AF_INET if interface.version == 4 else AF_INET6
     return (
@@ -410,20 +408,16 @@ def _address_body(index: int, interface: IPInterface) -> bytes:
     )
 
 
-def _route_body(
-    destination: IPNetwork,
-    gateway: IPAddress | None,
-    oif: int | None,
-    source: IPAddress | None,
-    priority: int | None,
-    onlink: bool,
-) -> bytes:
+def _route_body(destination: IPNetwork, protocol: int, scope: int, flags: int) -> bytes:
     family = AF_INET if destination.version == 4 else AF_INET6
-    scope = RT_SCOPE_LINK if gateway is None and destination.version == 4 else RT_SCOPE_UNIVERSE
-    flags = _RTNH_F_ONLINK if onlink else 0
-    body = _RTMSG.pack(family, destination.prefixlen, 0, 0, RT_TABLE_MAIN, _RTPROT_BOOT, scope, _RTN_UNICAST, flags)
-    if destination.prefixlen:
-        body += attribute(_RTA_DST, destination.network_address.packed)
+    head = _RTMSG.pack(family, destination.prefixlen, 0, 0, RT_TABLE_MAIN, protocol, scope, _RTN_UNICAST, flags)
+    return head + (attribute(_RTA_DST, destination.network_address.packed) if destination.prefixlen else b"")
+
+
+def _route_attributes(
+    gateway: IPAddress | None, oif: int | None, source: IPAddress | None, priority: int | None
+) -> bytes:
+    body = b""
     if gateway is not None:
         body += attribute(_RTA_GATEWAY, gateway.packed)
     if oif is not None:
