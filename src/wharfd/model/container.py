@@ -10,6 +10,7 @@ import msgspec
 
 from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig
 from wharfd.model.ids import ContainerId, ImageId
+from wharfd.model.network import Endpoint
 
 
 class State(StrEnum):
@@ -101,8 +102,9 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     manually_stopped: bool = False
     removing_volumes: bool = False  # remove was asked with v=1; reconcile needs it to finish
     health: Health | None = None
-    sandbox_id: str = ""
+    sandbox_id: str = ""  # a new one for each start, kept after the exit
     sandbox_key: str = ""
+    endpoints: dict[str, Endpoint] = {}  # by network id: what drivers gave for this run; kept until it is taken back
     owed: list[Step] = []  # what is set up and must be taken down after the exit
     apparmor_profile: str = ""
     process_label: str = ""

@@ -18,6 +18,8 @@ Drivers translate foreign errors (errno, exit codes, registry codes) into these 
 table of statuses.  Message texts are Docker's where clients match on them, and are golden-tested.
 """
 
+from typing import Self
+
 
 class EngineError(Exception):
     """Base of all errors that may leave a port or a use case.  `str(error)` is the message for the user."""
@@ -25,6 +27,11 @@ class EngineError(Exception):
     @property
     def message(self) -> str:
         return str(self)
+
+    def prefixed(self, prefix: str) -> Self:
+        """The same error, with `prefix` before its message."""
+        self.args = (prefix + str(self), *self.args[1:])
+        return self
 
 
 class InvalidParameter(EngineError):
