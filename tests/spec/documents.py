@@ -68,7 +68,9 @@ class ApiDocument:
                 used[name] = self.translate(self.definition(name), used)
             return {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]}
         if "allOf" in node:
-            return {"allOf": [self.translate(part, used) for part in node["allOf"]]}
+            parts = [self.translate(part, used) for part in node["allOf"]]
+            beside = {key: value for key, value in node.items() if key != "allOf"}
+            return {"allOf": [*parts, self.translate(beside, used)] if "properties" in beside else parts}
         out: dict[str, Any] = {}
         kind = node.get("type") or ("object" if "properties" in node else None)
         if kind == "array":

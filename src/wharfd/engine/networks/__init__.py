@@ -1,0 +1,1 @@
+"""Use cases of networks: listing, inspecting, pruning.  Making one's own comes later."""
