@@ -1,0 +1,430 @@
+"""The log file that conmon writes (`k8s-file`), and the fast way from it to what a client of `logs` receives.
+
+    2024-01-01T00:00:00.123456789+00:00 stdout F text
+    |                                 | |      | |
+    0                                35 36    43 45
+
+Every place before the text is fixed.  `F` ends a line; `P` is a piece of one (conmon's read ended there), joined with what follows
+on the same stream.  The file may hold other zones than UTC if it was written by a monitor of another TZ; those are converted.
+A record that does not have this form (after a power cut) is skipped.
+
+The encoder takes blocks of many lines (256 KiB is a good size) and never loops in Python over the lines of an ordinary block:
+columns are taken with `itemgetter`, headers come from a cache keyed by stream and length.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain, compress, repeat
+from operator import itemgetter
+from typing import NamedTuple
+
+from wharfd.model.errors import InvalidParameter
+from wharfd.wire import stdcopy
+from wharfd.wire.timestamps import format_fixed_nano, parse_rfc3339
+
+TIME_SIZE = 35
+PREFIX_SIZE = 45  # time, stream, tag and their blanks
+STDOUT, STDERR = 1, 2
+MAX_RECORD = 1 << 20  # bytes; a longer one is no record
+MAX_JOINED = 16 * 1024  # bytes of one line that are held back while its end is awaited
+
+_STREAM_AT, _TAG_AT = 39, 43  # stdOut, stdErr; F, P
+_PARTIAL = ord("P")
+_FAST_RUN = 8  # lines; below that the set-up of the fast way costs more than it saves
+_STREAM_OF = {ord("o"): STDOUT, ord("e"): STDERR}
+_LETTER_OF = {STDOUT: b"o", STDERR: b"e"}
+_UTC = b"+00:00"
+_STAMP_SIZE = 29  # the time without its zone
+
+_stream_column = itemgetter(_STREAM_AT)
+_tag_column = itemgetter(_TAG_AT)
+_text_column = itemgetter(slice(PREFIX_SIZE, None))
+_stamp_column = itemgetter(slice(0, _STAMP_SIZE))
+_zone_column = itemgetter(slice(_STAMP_SIZE, TIME_SIZE))
+
+
+class Record(NamedTuple):
+    stream: int  # 1 stdout, 2 stderr
+    time: bytes  # 35 bytes, as in the file
+    partial: bool
+    text: bytes  # without the newline
+
+
+def parse_record(line: bytes) -> Record | None:
+    """One line of the file without its newline; None if it is no record."""
+    if not _is_record(line):
+        line = line.lstrip(b"\0")  # a block of the disk that was allocated and never written
+        if not _is_record(line):
+            return None
+    return Record(_STREAM_OF[line[_STREAM_AT]], line[:TIME_SIZE], line[_TAG_AT] == _PARTIAL, line[PREFIX_SIZE:])
+
+
+def _is_record(line: bytes) -> bool:
+    return PREFIX_SIZE <= len(line) <= MAX_RECORD and line[_STREAM_AT] in _STREAM_OF and line[_TAG_AT] in b"FP"
+
+
+def format_record(record: Record) -> bytes:
+    """The line as conmon writes it, with its newline."""
+    name = b"stdout" if record.stream == STDOUT else b"stderr"
+    return b"%b %b %b %b\n" % (record.time, name, b"P" if record.partial else b"F", record.text)
+
+
+def scan(block: bytes) -> Iterator[Record]:
+    """The records of a block of whole lines; what is no record is skipped."""
+    for line in block.split(b"\n"):
+        record = parse_record(line)
+        if record is not None:
+            yield record
+
+
+def record_time(at_ns: int) -> bytes:
+    """35 bytes of time in UTC."""
+    return format_fixed_nano(at_ns)[:-1].encode() + _UTC
+
+
+def parse_time(time: bytes) -> int:
+    """Nanoseconds of a record's time.
+
+    Raises:
+        InvalidParameter: it is no time.
+    """
+    return parse_rfc3339(time.decode("ascii", "replace"))
+
+
+def count_lines(block: bytes) -> int:
+    """Lines that end in a block of whole records."""
+    return sum(1 for record in scan(block) if not record.partial)
+
+
+class TailStart(NamedTuple):
+    """Where to begin reading for the last lines: at `offset`, and of what is complete from there on drop `skip` lines."""
+
+    offset: int
+    skip: int
+
+
+def tail_start(window: bytes, lines: int, whole: bool) -> TailStart | None:
+    """Find where the last `lines` lines begin in the end of a file.
+
+    `whole`: the window is the entire file; else its first record may be cut and None means that a larger window is needed.
+    A line whose end is not there yet counts.  `skip` is not 0 only where the two streams interleave within lines.
+    """
+    end = window.rfind(b"\n") + 1
+    if lines <= 0:
+        return TailStart(end, 0)
+    found = 0
+    seen: set[int] = set()
+    for start, stop, stream, partial in _backwards(window, end, whole):
+        counts = not partial or stream not in seen
+        seen.add(stream)
+        if counts and (found := found + 1) > lines:
+            return _without_open_line(window, stop, stream, whole)
+        if start == 0:
+            break
+    return TailStart(0, 0) if whole else None
+
+
+def _without_open_line(window: bytes, cut: int, closed: int, whole: bool) -> TailStart:
+    """The other stream may be in the middle of a line at `cut`: go back to where that line begins."""
+    ended = 0
+    best = TailStart(cut, 0)
+    for start, _, stream, partial in _backwards(window, cut, whole):
+        if stream != closed:
+            if not partial:
+                break
+            best = TailStart(start, ended)
+        ended += not partial
+        if best.offset == cut and cut - start > 4 * MAX_JOINED:
+            break  # nothing of the other stream near by: it is not in a line
+    return best
+
+
+def _backwards(window: bytes, end: int, whole: bool) -> Iterator[tuple[int, int, int, bool]]:
+    """Records that end at `end` and before, the last first: start, stop, stream, partial."""
+    stop = end
+    while stop > 0:
+        start = window.rfind(b"\n", 0, stop - 1) + 1
+        if start == 0 and not whole:
+            return
+        record = parse_record(window[start : stop - 1])
+        if record is not None:
+            yield start, stop, record.stream, record.partial
+        stop = start
+
+
+class _Headers(dict[tuple[int, int], bytes]):
+    """(letter of the stream, length of the record) -> the newline that ends the line before, and this line's frame header."""
+
+    def __init__(self, extra: int) -> None:
+        super().__init__()
+        self.extra = extra  # bytes of the payload besides the text and its newline
+
+    def __missing__(self, key: tuple[int, int]) -> bytes:
+        letter, length = key
+        if length < PREFIX_SIZE:
+            raise IndexError("record too short")
+        header = b"\n" + stdcopy.header(_STREAM_OF[letter], length - PREFIX_SIZE + 1 + self.extra)
+        if length < MAX_JOINED:
+            self[key] = header
+        return header
+
+
+_plain_headers = _Headers(0)
+_stamp_headers = _Headers(_STAMP_SIZE + 2)
+
+
+def _tags(lines: list[bytes]) -> bytes:
+    try:
+        return bytes(map(_tag_column, lines))
+    except IndexError:
+        return bytes(line[_TAG_AT] if len(line) > _TAG_AT else 0 for line in lines)
+
+
+def _closed_run(lines: list[bytes], tags: bytes, at: int) -> tuple[list[bytes], int]:
+    """The lines from `at` up to the first piece whose line does not end right behind it; pieces before that are joined."""
+    run: list[bytes] = []
+    while (piece := tags.find(_PARTIAL, at)) >= 0:
+        run += lines[at:piece]
+        joined, at = _join(lines, tags, piece)
+        if joined is None:
+            return run, piece
+        run.append(joined)
+    run += lines[at:]
+    return run, len(lines)
+
+
+def _join(lines: list[bytes], tags: bytes, at: int) -> tuple[bytes | None, int]:
+    """Join a piece with the records right behind it, if they are of its stream and end its line; gives the next index."""
+    first = lines[at]
+    if not _is_record(first):
+        return None, at
+    letter, size = first[_STREAM_AT], len(first)
+    parts = [first[:_TAG_AT], b"F", first[_TAG_AT + 1 :]]
+    for number in range(at + 1, len(lines)):
+        line, tag = lines[number], tags[number]
+        size += len(line) - PREFIX_SIZE
+        if (
+            size - PREFIX_SIZE >= MAX_JOINED
+            or len(line) < PREFIX_SIZE
+            or line[_STREAM_AT] != letter
+            or tag not in b"FP"
+        ):
+            return None, at
+        parts.append(line[PREFIX_SIZE:])
+        if tag != _PARTIAL:
+            return b"".join(parts), number + 1
+    return None, at
+
+
+class _Open:
+    """A line whose end has not come yet."""
+
+    __slots__ = ("begun", "drop", "parts", "size", "time")
+
+    def __init__(self, time: bytes, drop: bool) -> None:
+        self.time = time
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.drop = drop  # filtered out by its time
+        self.begun = False  # a first piece has been given out already
+
+
+class LogEncoder:
+    """Blocks of the file in, bytes for the client out: frames (or raw text), chosen streams, time bounds, times before lines.
+
+    Output is the same for any cutting of the input into blocks, save where `flush` is called.
+    `prefix` stands before every line, after the time.  `skip_lines`: see `TailStart`.
+    `finished` becomes True once a line is younger than `until_ns`.
+    """
+
+    def __init__(
+        self,
+        *,
+        stdout: bool = True,
+        stderr: bool = True,
+        framed: bool = True,
+        timestamps: bool = False,
+        prefix: bytes = b"",
+        since_ns: int = 0,
+        until_ns: int = 0,
+        skip_lines: int = 0,
+    ) -> None:
+        self.finished = False
+        self._wanted = {stream for stream, on in ((STDOUT, stdout), (STDERR, stderr)) if on}
+        self._selector = bytes(_STREAM_OF.get(c) in self._wanted for c in range(256))
+        self._framed = framed
+        self._timestamps = timestamps
+        self._prefix = prefix
+        self._since = record_time(since_ns)[:_STAMP_SIZE] if since_ns > 0 else b""
+        self._until = record_time(until_ns)[:_STAMP_SIZE] if until_ns > 0 else b""
+        self._needs_time = timestamps or bool(self._since or self._until)
+        self._skip = skip_lines
+        self._rest = b""
+        self._discarding = False  # in the middle of something too long to be a record
+        self._open: dict[int, _Open] = {}
+        extra = len(prefix)
+        if extra:
+            self._headers = _Headers(extra + (_STAMP_SIZE + 2 if timestamps else 0))
+        else:
+            self._headers = _stamp_headers if timestamps else _plain_headers
+
+    def feed(self, block: bytes) -> bytes:
+        """What the new bytes complete."""
+        lines = [] if self.finished else self._lines(block)
+        if not lines:
+            return b""
+        tags = _tags(lines)
+        out: list[bytes] = []
+        at, end = 0, len(lines)
+        while at < end:
+            if self._open or self._skip:
+                run, stop = lines[at : at + 1], at + 1
+            else:
+                run, stop = _closed_run(lines, tags, at)
+                fast = self._feed_fast(run) if len(run) >= _FAST_RUN else None
+                if fast is not None:
+                    out.append(fast)
+                    at, run = stop, []
+            if stop == at and not run:  # a piece whose end is not next to it
+                run, stop = lines[at : at + 1], at + 1
+            for line in run:
+                out.append(self._feed_line(line))
+                if self.finished:
+                    self._rest = b""
+                    return b"".join(out)
+            at = stop
+        return b"".join(out)
+
+    def flush(self) -> bytes:
+        """The pieces of lines that are held back while their end is awaited."""
+        return b"".join(
+            self._give_piece(stream, line) for stream, line in self._open.items() if line.parts and self._lets(stream)
+        )
+
+    def _lets(self, stream: int) -> bool:
+        return stream in self._wanted and not self._skip
+
+    def _lines(self, block: bytes) -> list[bytes]:
+        """The lines that end in this block; the rest is kept."""
+        if self._discarding:
+            _, newline, block = block.partition(b"\n")
+            self._discarding = not newline
+        data = self._rest + block if self._rest else block
+        lines = data.split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > MAX_RECORD:
+            self._rest, self._discarding = b"", True
+        if len(data) > MAX_RECORD:
+            lines = [line for line in lines if len(line) <= MAX_RECORD]
+        return lines
+
+    # --- ordinary blocks
+
+    def _feed_fast(self, lines: list[bytes]) -> bytes | None:
+        """Only for blocks of whole, well-formed lines with times in UTC; None for any other."""
+        try:
+            streams = bytes(map(_stream_column, lines))
+            tags = bytes(map(_tag_column, lines))
+        except IndexError:
+            return None
+        count = len(lines)
+        if tags.count(b"F") != count or streams.count(b"o") + streams.count(b"e") != count:
+            return None
+        if self._needs_time:
+            if set(map(_zone_column, lines)) != {_UTC}:
+                return None
+            if self._since or self._until:
+                stamps = list(map(_stamp_column, lines))
+                if self._until and max(stamps) > self._until:
+                    return None
+                if self._since and min(stamps) < self._since:
+                    inside = list(map(self._since.__le__, stamps))
+                    lines, streams = list(compress(lines, inside)), bytes(compress(streams, inside))
+        if len(self._wanted) == 1:
+            chosen = streams.translate(self._selector)
+            lines, streams = list(compress(lines, chosen)), bytes(compress(streams, chosen))
+        if not lines:
+            return b""
+        try:
+            return self._render(lines, streams)
+        except IndexError:
+            return None
+
+    def _render(self, lines: list[bytes], streams: bytes) -> bytes:
+        columns: list[Iterable[bytes]] = []
+        if self._framed:
+            columns.append(map(self._headers.__getitem__, zip(streams, map(len, lines), strict=True)))
+        elif min(map(len, lines)) < PREFIX_SIZE:
+            raise IndexError("record too short")
+        elif not (self._timestamps or self._prefix):
+            return b"\n".join(map(_text_column, lines)) + b"\n"
+        else:
+            columns.append(repeat(b"\n", len(lines)))
+        if self._timestamps:
+            columns += [map(_stamp_column, lines), repeat(b"Z " + self._prefix, len(lines))]
+        elif self._prefix:
+            columns.append(repeat(self._prefix, len(lines)))
+        columns.append(map(_text_column, lines))
+        parts = list(chain.from_iterable(zip(*columns, strict=True)))
+        parts[0] = parts[0][1:]  # no line before the first
+        parts.append(b"\n")
+        return b"".join(parts)
+
+    # --- any line
+
+    def _feed_line(self, raw: bytes) -> bytes:
+        record = parse_record(raw)
+        if record is None:
+            return b""
+        line = self._open.get(record.stream)
+        if line is None:
+            line = self._begin(record)
+            if self.finished:
+                return b""
+            self._open[record.stream] = line
+        line.parts.append(record.text)
+        line.size += len(record.text)
+        if not record.partial:
+            return self._end(record.stream, line)
+        if line.size >= MAX_JOINED and self._lets(record.stream):
+            return self._give_piece(record.stream, line)
+        return b""
+
+    def _begin(self, record: Record) -> _Open:
+        time = self._in_utc(record.time) if self._needs_time else record.time
+        if self._until and time[:_STAMP_SIZE] > self._until and not self._skip:
+            self.finished = True
+        return _Open(time, bool(self._since) and time[:_STAMP_SIZE] < self._since)
+
+    def _end(self, stream: int, line: _Open) -> bytes:
+        del self._open[stream]
+        if self._skip:
+            self._skip -= 1
+            return b""
+        if line.drop or stream not in self._wanted:
+            return b""
+        line.parts.append(b"\n")
+        line.size += 1
+        return self._dress(stream, line)
+
+    def _give_piece(self, stream: int, line: _Open) -> bytes:
+        piece = b"" if line.drop else self._dress(stream, line)
+        line.begun = True
+        line.parts.clear()
+        line.size = 0
+        return piece
+
+    def _dress(self, stream: int, line: _Open) -> bytes:
+        if not line.begun:
+            head = line.time[:_STAMP_SIZE] + b"Z " if self._timestamps else b""
+            line.parts.insert(0, head + self._prefix)
+        text = b"".join(line.parts)
+        return stdcopy.frame(stream, text) if self._framed else text
+
+    @staticmethod
+    def _in_utc(time: bytes) -> bytes:
+        if time[_STAMP_SIZE:] == _UTC:
+            return time
+        try:
+            return record_time(parse_time(time))
+        except InvalidParameter:
+            return time
