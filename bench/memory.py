@@ -1,0 +1,32 @@
+"""Memory of an engine: the proportional set size (PSS) of every process that it started and that is not a container.
+
+Each engine lives in a network namespace of its own here, and containers with networks of their own live in others, so the processes in
+the engine's namespace are the engine's.  Source: proc(5), smaps_rollup.
+"""
+
+import os
+from pathlib import Path
+
+
+def engine_processes(netns: str) -> list[int]:
+    wanted = os.stat(netns).st_ino
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.stat(entry / "ns/net").st_ino == wanted:
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+    return found
+
+
+def pss_bytes(netns: str) -> int:
+    total = 0
+    for pid in engine_processes(netns):
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
+    return total
