@@ -35,7 +35,7 @@ def main() -> int:
     args = parser.parse_args()
     namespaces = dict(word.split("=", 1) for word in args.netns)
     rounds: Rounds = {}
-    with tempfile.TemporaryDirectory(prefix="wharf-bench-", dir="/var/tmp") as directory:
+    with tempfile.TemporaryDirectory(prefix="wharf-bench-", dir="/var/tmp") as directory:  # noqa: SIM117
         with Engine(Path(directory), flags=args.flag) as engine:
             targets = [Target("wharfd", engine.socket, engine.netns)]
             for word in args.engine:
