@@ -1,0 +1,46 @@
+"""OCI images on paper: media types, descriptors, manifests, indexes, configs, platforms, archives."""
+
+from wharfd.wire.oci.documents import (
+    ArchiveImage,
+    ConfigDocument,
+    Descriptor,
+    Index,
+    Manifest,
+    Platform,
+    RootFS,
+    chain_ids,
+    decode_archive_manifest,
+    decode_config,
+    decode_index,
+    decode_manifest,
+    decode_target,
+    digest_of,
+    encode,
+    encode_config,
+)
+from wharfd.wire.oci.platforms import best_match, format_platform, from_machine, normalise, parse_platform, runnable
+
+__all__ = [
+    "ArchiveImage",
+    "ConfigDocument",
+    "Descriptor",
+    "Index",
+    "Manifest",
+    "Platform",
+    "RootFS",
+    "best_match",
+    "chain_ids",
+    "decode_archive_manifest",
+    "decode_config",
+    "decode_index",
+    "decode_manifest",
+    "decode_target",
+    "digest_of",
+    "encode",
+    "encode_config",
+    "format_platform",
+    "from_machine",
+    "normalise",
+    "parse_platform",
+    "runnable",
+]
