@@ -69,7 +69,13 @@ def test_namespace_has_a_file_of_its_own_and_loopback_is_up(spaces: tuple[str, s
     path = spaces[0]
     assert netns.is_netns(path)
     assert os.stat(path).st_ino != os.stat("/proc/self/ns/net").st_ino
-    assert netns.run_in(path, lambda: os.stat("/proc/thread-self/ns/net").st_ino) == os.stat(path).st_ino
+    fd = netns.open_fd(path)
+    try:
+        assert not os.get_inheritable(fd)
+        for namespace in (path, fd):
+            assert netns.run_in(namespace, lambda: os.stat("/proc/thread-self/ns/net").st_ino) == os.stat(path).st_ino
+    finally:
+        os.close(fd)
     (lo,) = host.links()
     assert (lo.name, lo.index, lo.is_up) == ("lo", 1, True)
     with pytest.raises(FileExistsError):

@@ -1,0 +1,78 @@
+"""Lock files: one engine per data root, and the pid file of `--pidfile`.
+
+The lock is flock(2) on the open file: the kernel releases it with the process, however that ends, so a left-over file says nothing.
+"""
+
+import contextlib
+import fcntl
+import os
+
+
+class AlreadyLocked(Exception):
+    """Another process holds the file; `pid` is what it wrote there (None if nothing readable)."""
+
+    def __init__(self, path: str, pid: int | None) -> None:
+        holder = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"{path} is locked by {holder}")
+        self.path = path
+        self.pid = pid
+
+
+class LockFile:
+    """A held lock.  `release` removes the file; without it the lock ends with the process and the file stays."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self._fd = fd
+
+    @classmethod
+    def acquire(cls, path: str) -> "LockFile":
+        """Lock `path` (created if need be) and write our pid into it.
+
+        Raises:
+            AlreadyLocked: somebody holds it.
+            OSError: the file cannot be made.
+        """
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise AlreadyLocked(path, _read_pid(fd)) from None
+                if _is_at(fd, path):
+                    os.ftruncate(fd, 0)
+                    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                    return cls(path, fd)
+            except BaseException:
+                os.close(fd)
+                raise
+            # Its last holder removed the file between our open and our lock.
+            os.close(fd)
+
+    def release(self) -> None:
+        """May be called twice."""
+        if self._fd < 0:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        os.close(self._fd)
+        self._fd = -1
+
+    def __enter__(self) -> "LockFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _read_pid(fd: int) -> int | None:
+    text = os.pread(fd, 32, 0).strip()
+    return int(text) if text.isdigit() else None
