@@ -10,19 +10,23 @@ from collections.abc import Iterable, Iterator
 from wharfd.sys import pidfd
 
 
-def monitors(exit_dir: str) -> dict[str, int]:
-    """The living monitors that write their exit files to `exit_dir`: container id -> pid."""
+def monitors(program: str, exit_dir: str) -> dict[str, int]:
+    """The living monitors that write their exit files to `exit_dir`: container id -> pid.
+
+    A container's process may give itself any command line, but not our program and our process namespace.
+    """
     found: dict[str, int] = {}
+    own = _link("/proc/self/ns/pid")
     for pid in _pids():
         words = command_line(pid)
-        if _option(words, "--exit-dir") == exit_dir and (container_id := _option(words, "--cid")):
+        container_id = _option(words, "--cid")
+        if not container_id or _option(words, "--exit-dir") != exit_dir:
+            continue
+        # Linux: a program that was replaced by an upgrade shows as deleted.
+        executable = _link(f"/proc/{pid}/exe").removesuffix(" (deleted)")
+        if executable == os.path.realpath(program) and _link(f"/proc/{pid}/ns/pid") == own:
             found[container_id] = pid
     return found
-
-
-def find_monitor(exit_dir: str, container_id: str) -> int:
-    """The pid of one container's monitor; 0 if there is none."""
-    return monitors(exit_dir).get(container_id, 0)
 
 
 def command_line(pid: int) -> list[str]:
@@ -49,6 +53,13 @@ def descendants(pids: Iterable[int]) -> list[int]:
         found += below
         waiting += below
     return found
+
+
+def _link(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def _option(words: list[str], name: str) -> str:
