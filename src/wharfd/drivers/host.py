@@ -1,0 +1,144 @@
+"""This machine, behind `ports.host.Host`: read from /proc, /sys and /etc."""
+
+import os
+import stat
+from collections.abc import Sequence
+
+import msgspec
+
+from wharfd.ports.host import HostDevice, HostFacts
+from wharfd.sys import host, security
+from wharfd.sys.cgroup_layout import cgroup_facts, detect_layout
+
+# The distribution's default seccomp profile (Debian: golang-github-containers-common).
+PROFILES = ("/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json")
+TEXT_LIMIT = 4 << 20
+# Docker: directories below /dev whose nodes a privileged container does not get.
+SKIPPED = frozenset({"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"})
+
+
+class LocalHost:
+    """`cgroup_driver` empty: systemd where it is the init and cgroup v2 is there, else cgroupfs."""
+
+    def __init__(self, *, cgroup_driver: str = "", seccomp_profile: str = "") -> None:
+        self.cgroup_driver = cgroup_driver
+        self.custom_profile = seccomp_profile
+        self.fixed = self.read_fixed()
+
+    def facts(self) -> HostFacts:
+        return msgspec.structs.replace(
+            self.fixed,
+            hostname=host.hostname(),
+            ipv4_forwarding=host.ipv4_forwarding(),
+            free_memory_bytes=host.memory_available_bytes(),
+        )
+
+    def read_fixed(self) -> HostFacts:
+        """What does not change while the machine runs."""
+        arch, release = host.architecture(), host.os_release()
+        cgroup = cgroup_facts(detect_layout())
+        guard = security.security_facts()
+        driver = self.cgroup_driver or ("systemd" if cgroup.version == 2 and host.is_systemd_running() else "cgroupfs")
+        return HostFacts(
+            hostname=host.hostname(),
+            kernel_version=host.kernel_version(),
+            operating_system=release.pretty_name,
+            os_version=release.version_id,
+            os_type="linux",
+            architecture=arch.kernel,
+            go_arch=arch.go,
+            variant=arch.variant,
+            ncpu=len(host.usable_cpus()),
+            memory_bytes=host.memory_total_bytes(),
+            cgroup_version=cgroup.version,
+            cgroup_driver=driver,
+            cgroup_controllers=sorted(cgroup.controllers),
+            memory_limit=cgroup.memory_limit,
+            swap_limit=cgroup.swap_limit,
+            kernel_memory_tcp=cgroup.kernel_memory_tcp,
+            cpu_cfs_period=cgroup.cpu_cfs_period,
+            cpu_cfs_quota=cgroup.cpu_cfs_quota,
+            cpu_shares=cgroup.cpu_shares,
+            cpuset=cgroup.cpuset,
+            pids_limit=cgroup.pids_limit,
+            blkio_weight=cgroup.blkio_weight,
+            oom_kill_disable=cgroup.oom_kill_disable,
+            memory_swappiness=cgroup.swappiness,
+            memory_reservation=cgroup.memory_reservation,
+            cpu_realtime=cgroup.cpu_realtime,
+            ipv4_forwarding=host.ipv4_forwarding(),
+            apparmor=guard.apparmor,
+            selinux=guard.selinux,
+            seccomp=guard.seccomp,
+            seccomp_profile=self.custom_profile or "builtin",
+            capabilities=list(guard.capabilities),
+            can_raise_rlimits="CAP_SYS_RESOURCE" in guard.capabilities,
+            cpuset_cpus=host.cpuset_cpus(),
+            cpuset_mems=host.cpuset_mems(),
+            free_memory_bytes=host.memory_available_bytes(),
+            hard_limits=host.hard_limits(),
+        )
+
+    def open_files(self) -> int:
+        return host.open_file_count()
+
+    def seccomp_profile_document(self) -> bytes | None:
+        if self.custom_profile == "unconfined":
+            return None
+        for path in (self.custom_profile,) if self.custom_profile else PROFILES:
+            try:
+                with open(path, "rb") as file:
+                    return file.read(TEXT_LIMIT)
+            except FileNotFoundError:
+                continue
+        return None
+
+    def read_text(self, path: str) -> str | None:
+        try:
+            with open(path, errors="replace") as file:
+                return file.read(TEXT_LIMIT)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def devices(self, path: str) -> Sequence[HostDevice]:
+        if not os.path.isdir(path):
+            found = device_at(path)
+            return [found] if found else []
+        nodes = []
+        for folder, folders, files in os.walk(path):
+            folders[:] = sorted(name for name in folders if name not in SKIPPED)
+            for name in files:
+                if name == "console":
+                    continue
+                node = device_at(os.path.join(folder, name), follow=False)
+                if node is not None:
+                    nodes.append(node)
+        return sorted(nodes, key=lambda node: node.path)
+
+
+def device_at(path: str, *, follow: bool = True) -> HostDevice | None:
+    """`follow`: a link's target is the device, as dockerd resolves `--device /dev/disk/by-id/…`."""
+    try:
+        found = os.stat(path, follow_symlinks=follow)
+    except OSError:
+        return None
+    kind = (
+        "c"
+        if stat.S_ISCHR(found.st_mode)
+        else "b"
+        if stat.S_ISBLK(found.st_mode)
+        else "p"
+        if stat.S_ISFIFO(found.st_mode)
+        else ""
+    )
+    if not kind:
+        return None
+    return HostDevice(
+        path=path,
+        type=kind,
+        major=os.major(found.st_rdev),
+        minor=os.minor(found.st_rdev),
+        mode=stat.S_IMODE(found.st_mode),
+        uid=found.st_uid,
+        gid=found.st_gid,
+    )
