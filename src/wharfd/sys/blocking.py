@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from wharfd.sys.breather import breather_of
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -76,12 +78,16 @@ def _start_fresh(
 
 
 async def _outcome(job: concurrent.futures.Future[T]) -> T:
+    breather = breather_of(asyncio.get_running_loop())
+    breather.begin()
     try:
         return await asyncio.wrap_future(job)
     except asyncio.CancelledError:
         # `wrap_future` has tried to cancel the job: that succeeds only before its beginning.
         await _wait_uncancellable(job)
         raise
+    finally:
+        breather.end()
 
 
 async def _wait_uncancellable(job: concurrent.futures.Future[T]) -> None:
