@@ -104,19 +104,21 @@ class FakeRecords(Fake):
 
     def apply(self, changes: Sequence[Record | Deletion], events: Sequence[Event]) -> None:
         self.demand_open()
+        rows, history = dict(self.rows), list(self.history)
         for change in changes:
             if isinstance(change, Deletion):
                 if change.kind not in KINDS.values():
                     raise ValueError(f"unknown kind of record {change.kind!r}")
-                self.rows.pop((change.kind, change.id), None)
+                rows.pop((change.kind, change.id), None)
             else:
                 identifier = change.name if isinstance(change, VolumeRecord) else change.id
-                self.rows[KINDS[type(change)], identifier] = stored(change)
+                rows[KINDS[type(change)], identifier] = stored(change)
         for event in events:
-            last = self.history[-1].seq if self.history else 0
+            last = history[-1].seq if history else 0
             if event.seq and event.seq <= last:
                 raise Internal(f"event {event.seq} comes after {last}")
-            self.history.append(event if event.seq else msgspec.structs.replace(event, seq=last + 1))
+            history.append(event if event.seq else msgspec.structs.replace(event, seq=last + 1))
+        self.rows, self.history = rows, history
 
     def demand_open(self) -> None:
         if not self.is_open:
