@@ -19,15 +19,14 @@ NAP_S = 0.00005  # long enough for a thread to wake and take the lock
 class Breather:
     """Of one loop (`breather_of`).  `begin` when a job is given to a thread, `end` when the loop has heard of its end."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self) -> None:
         self.jobs = 0
         self.timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         self.jobs += 1
         if self.timer is None:
-            self.timer = self.loop.call_later(EVERY_S, self.breathe)
+            self.timer = asyncio.get_running_loop().call_later(EVERY_S, self.breathe)
 
     def end(self) -> None:
         self.jobs -= 1
@@ -36,9 +35,10 @@ class Breather:
         self.timer = None
         if self.jobs > 0:
             time.sleep(NAP_S)
-            self.timer = self.loop.call_later(EVERY_S, self.breathe)
+            self.timer = asyncio.get_running_loop().call_later(EVERY_S, self.breathe)
 
 
+# A breather does not hold its loop: it would keep it alive.
 breathers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Breather]" = weakref.WeakKeyDictionary()
 
 
@@ -46,5 +46,5 @@ def breather_of(loop: asyncio.AbstractEventLoop) -> Breather:
     """The one of this loop, for all that give it threads' work to wait for."""
     breather = breathers.get(loop)
     if breather is None:
-        breather = breathers[loop] = Breather(loop)
+        breather = breathers[loop] = Breather()
     return breather
