@@ -4,7 +4,8 @@
         engine.load_base_image()
         created = engine.post("/containers/create", {"Image": BASE_IMAGE, "Cmd": ["true"]})
 
-`Engine.traces()` lists what it has on the host (mounts, namespaces, links, rules, cgroups, processes, files); a test compares before and after.
+`Engine.traces()` lists what it has on the host (mounts, namespaces, links, rules, cgroups, processes, files); a test compares before
+and after.
 """
 
 import http.client
@@ -109,6 +110,11 @@ class Engine:
             f"--bridge={self.tag}",
             f"--cgroup-parent=/{self.tag}",
             f"--group={os.getgid()}",
+            *(
+                f"--exec-opt=native.cgroupdriver={driver}"
+                for driver in [os.environ.get("WHARF_TEST_CGROUP_DRIVER")]
+                if driver
+            ),
             *self.flags,
         ]
 
