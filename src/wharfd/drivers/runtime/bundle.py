@@ -10,7 +10,7 @@ Two things may be taken off the OCI runtime's hands, since it does them slowly:
 import base64
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -20,9 +20,6 @@ from wharfd.ports.runtime import Launch
 
 SPEC_FILE = "config.json"
 SECCOMP_ANNOTATION = "run.oci.seccomp_bpf_data"
-SeccompCompiler = Callable[
-    [JsonObject], bytes | None
-]  # an OCI seccomp document -> BPF program; None: let the runtime do it
 
 
 def write_spec(launch: Launch, spec: JsonObject) -> None:
@@ -47,14 +44,8 @@ def with_annotations(spec: JsonObject, annotations: Mapping[str, str]) -> JsonOb
     return {**spec, "annotations": {**(spec.get("annotations") or {}), **annotations}} if annotations else spec
 
 
-def with_compiled_seccomp(spec: JsonObject, compiler: SeccompCompiler) -> JsonObject:
-    """The spec with its seccomp profile as a program, if the compiler takes it."""
-    profile = spec.get("linux", {}).get("seccomp")
-    if not profile or profile.get("flags") or profile.get("listenerPath"):
-        return spec
-    program = compiler(profile)
-    if program is None:
-        return spec
+def with_seccomp_program(spec: JsonObject, program: bytes) -> JsonObject:
+    """The spec with a compiled program in its seccomp profile's place."""
     linux = {key: value for key, value in spec["linux"].items() if key != "seccomp"}
     return with_annotations({**spec, "linux": linux}, {SECCOMP_ANNOTATION: base64.b64encode(program).decode()})
 

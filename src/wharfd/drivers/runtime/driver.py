@@ -17,11 +17,10 @@ import msgspec
 
 from wharfd.drivers.runtime import top as ps
 from wharfd.drivers.runtime.bundle import (
-    SeccompCompiler,
     joining_command,
     with_annotations,
     with_cgroup,
-    with_compiled_seccomp,
+    with_seccomp_program,
     without_cgroups,
     write_spec,
 )
@@ -31,6 +30,7 @@ from wharfd.drivers.runtime.exits import ExitWatch
 from wharfd.drivers.runtime.failures import OTHER, start_failed
 from wharfd.drivers.runtime.oci import OciRuntime
 from wharfd.drivers.runtime.placement import Placement, Placements, is_container_id
+from wharfd.drivers.runtime.seccomp_programs import SeccompPrograms
 from wharfd.drivers.runtime.stats import sample
 from wharfd.drivers.runtime.takedown import Takedown, read_exit, write_exit
 from wharfd.model.config import HostConfig
@@ -60,6 +60,7 @@ class ConmonRuntime:
         runtimes: name -> program.
         cgroup_parent: below which containers' cgroups lie, for those of which nothing else is known ("/wharfd").
         joins_cgroups: on v1, let the runtime's process join by itself (faster; see `bundle`).
+        compiles_seccomp: hand compiled seccomp programs to runtimes that take them (crun).
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class ConmonRuntime:
         cgroup_driver: str = "cgroupfs",
         cgroup_parent: str = "/wharfd",
         joins_cgroups: bool = True,
-        seccomp_compiler: SeccompCompiler | None = None,
+        compiles_seccomp: bool = True,
     ) -> None:
         self.placements = Placements(exec_root)
         self.monitor = Monitor(path=monitor_path, exit_dir=self.placements.exit_dir, environment=_ENVIRONMENT)
@@ -80,7 +81,7 @@ class ConmonRuntime:
         self.cgroup_driver = cgroup_driver
         self.cgroup_parent = cgroup_parent.rstrip("/")
         self.joins_cgroups = joins_cgroups
-        self.seccomp_compiler = seccomp_compiler
+        self.compiles_seccomp = compiles_seccomp
         self.layout = detect_layout()
         self.runtimes = {
             name: OciRuntime(
@@ -94,6 +95,7 @@ class ConmonRuntime:
         }
         self.exits = ExitWatch(self.placements.exit_dir, self._report)
         self.pool = Pool("runtime", 4)
+        self.seccomp_programs = SeccompPrograms(self.pool)
         self.takedown = Takedown(self.placements, self.monitor, self.layout, self.pool)
         self.on_exit: Callable[[Exit], None] | None = None
         self.reported: set[str] = set()
@@ -195,8 +197,11 @@ class ConmonRuntime:
             trees = list(dict.fromkeys(self.layout.hierarchies.values()))
             command = joining_command(trees, cgroup.path, [*command, "--cgroup-manager=disabled"])
             spec = without_cgroups(spec)
-        if runtime.is_crun and self.seccomp_compiler is not None:
-            spec = with_compiled_seccomp(spec, self.seccomp_compiler)
+        profile = spec.get("linux", {}).get("seccomp")
+        if profile and runtime.is_crun and self.compiles_seccomp:
+            program_code = await self.seccomp_programs.get(profile)
+            if program_code is not None:
+                spec = with_seccomp_program(spec, program_code)
         write_spec(launch, spec)
         process, answer = self._spawn(launch, command)
         try:
