@@ -108,7 +108,7 @@ class Channel(asyncio.Protocol):
         self.watch_hangup()
         return True  # keep the writing side: the peer may wait for its answer
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio names it
+    def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         if self.is_watched:
             self.hangups.forget(self.fileno())

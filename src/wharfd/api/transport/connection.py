@@ -80,7 +80,7 @@ class Connection(Channel):
         if self.is_lingering:
             return
         if self.request is None:
-            if not self.chunks and self.skipping is None:
+            if not self.chunks and self.skipping is None and not self.is_write_paused:
                 head = _heads.get(data)
                 if head is not None:
                     self.begin(head)
@@ -91,7 +91,7 @@ class Connection(Channel):
             self.feed(data)
 
     def eof_received(self) -> bool | None:
-        if self.request is None:
+        if self.request is None and not (self.chunks and self.is_write_paused):
             return False  # idle, lingering, or in the middle of a head: the transport closes itself
         return super().eof_received()
 
@@ -105,6 +105,11 @@ class Connection(Channel):
         if request is not None and task is not None and request.cancel_on_disconnect:
             task.cancel()
 
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.request is None and self.chunks and not self.lost:
+            self.advance()
+
     def timed_out(self) -> None:
         """The deadline has passed: a head that does not become complete, or a client that goes on sending."""
         self.has_deadline = False
@@ -113,8 +118,8 @@ class Connection(Channel):
     # --- requests --------------------------------------------------------------------------------------------------------------
 
     def advance(self) -> None:
-        """Take as many requests off the connection as can be answered at once."""
-        while self.request is None and not self.is_lingering and not self.transport.is_closing():
+        """Take as many requests off the connection as can be answered at once; none while answers pile up unsent."""
+        while self.request is None and not (self.is_write_paused or self.is_lingering or self.transport.is_closing()):
             if self.skipping is not None and not self.skip_body(self.skipping):
                 return
             if not self.chunks:
