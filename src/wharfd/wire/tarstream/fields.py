@@ -85,8 +85,8 @@ def pax_number(value: bytes) -> int:
     return int(value)
 
 
-def parse_pax(body: bytes) -> tuple[dict[bytes, bytes], list[tuple[int, int]] | None]:
-    """The records of an extended header, and the map of a sparse file in the way of GNU.sparse 0.0 (repeated keys)."""
+def parse_pax(body: bytes) -> tuple[dict[bytes, bytes], list[tuple[int, int]]]:
+    """The records of an extended header, and the map of a sparse file in the way of GNU.sparse 0.0 (repeated keys), if any."""
     records: dict[bytes, bytes] = {}
     sparse: list[int] = []
     at, end = 0, len(body)
@@ -109,7 +109,7 @@ def parse_pax(body: bytes) -> tuple[dict[bytes, bytes], list[tuple[int, int]] | 
         at = stop
     if len(sparse) % 2:
         raise bad_header("sparse map")
-    return records, list(zip(sparse[::2], sparse[1::2], strict=True)) if b"GNU.sparse.numblocks" in records else None
+    return records, list(zip(sparse[::2], sparse[1::2], strict=True))
 
 
 def format_pax(records: Mapping[bytes, bytes]) -> bytes:

@@ -30,6 +30,7 @@ _KINDS = {kind.value: kind for kind in Kind} | {
     b"S": Kind.FILE,
     b"D": Kind.DIRECTORY,
 }
+_SPARSE_KEYS = frozenset({b"GNU.sparse.major", b"GNU.sparse.map", b"GNU.sparse.numblocks"})
 _SKIPPED = frozenset({b"g", b"V", b"X"})
 _MAX_SIZE = (1 << 63) - 1
 _MAX_ID = (1 << 32) - 2  # the last number means "leave it" to chown
@@ -160,7 +161,7 @@ class TarReader:
 
     def _next(self) -> Entry | None:
         pax: dict[bytes, bytes] = {}
-        pax_map: sparse.SparseMap | None = None
+        pax_map: sparse.SparseMap = []
         long_name = long_link = None
         while True:
             block = self._header()
@@ -199,9 +200,7 @@ class TarReader:
         self._body_left, self._padding = stored, -stored % BLOCK
         if kind == b"S":
             self._read_old_sparse(entry, block)
-        elif entry.kind is Kind.FILE and (
-            pax_map is not None or b"GNU.sparse.map" in pax or b"GNU.sparse.major" in pax
-        ):
+        elif entry.kind is Kind.FILE and not _SPARSE_KEYS.isdisjoint(pax):
             self._read_pax_sparse(entry, pax, pax_map)
         _validate(entry)
         return entry
@@ -218,19 +217,20 @@ class TarReader:
         entry.size = number(header[sparse.OLD_SIZE_AT : sparse.OLD_SIZE_AT + 12])
         entry.sparse = sparse.check(entries, entry.size, self._body_left)
 
-    def _read_pax_sparse(self, entry: Entry, pax: dict[bytes, bytes], entries: sparse.SparseMap | None) -> None:
+    def _read_pax_sparse(self, entry: Entry, pax: dict[bytes, bytes], entries: sparse.SparseMap) -> None:
         version = (pax.get(b"GNU.sparse.major", b"0"), pax.get(b"GNU.sparse.minor", b"0"))
         if version == (b"1", b"0"):
             reading = sparse.BodyMap()
-            entries = None
-            while entries is None:
+            found = None
+            while found is None:
                 if self._body_left < BLOCK:
                     raise bad_header("sparse map")
                 self._body_left -= BLOCK
-                entries = reading.feed(self._take(BLOCK))
+                found = reading.feed(self._take(BLOCK))
+            entries = found
         elif version[0] != b"0":
             raise bad_header("sparse version")
-        elif entries is None:
+        elif not entries:
             entries = sparse.from_list(pax.get(b"GNU.sparse.map", b""))
         real = pax.get(b"GNU.sparse.realsize", pax.get(b"GNU.sparse.size"))
         if real is None:
