@@ -7,30 +7,7 @@ to leave their root or that are larger than their limits raise `InvalidParameter
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-import msgspec
-
-from wharfd.model.ids import Digest
-
-
-class MissingLink(msgspec.Struct, frozen=True, kw_only=True):
-    """A hard link whose target was not in the layer itself; the target must be in a layer below.  Paths relative to the root."""
-
-    path: str
-    target: str
-
-
-class UnpackedLayer(msgspec.Struct, frozen=True, kw_only=True):
-    """What an archive became.
-
-    `implied` are directories that the archive names only as part of longer paths ("" is the root itself): they have default owner and
-    mode, and those of the layers below are to be put on them.
-    """
-
-    diff_id: Digest  # of the uncompressed bytes
-    size_bytes: int  # of the regular files
-    entries: int
-    implied: list[str]
-    missing_links: list[MissingLink]
+from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
 
 
 class LayerUnpacker(Protocol):
@@ -39,28 +16,6 @@ class LayerUnpacker(Protocol):
 
         What was written when the call fails is the caller's to delete.  `compression`: "", gzip, zstd, bzip2, xz.
         """
-
-
-class ArchiveMember(msgspec.Struct, frozen=True, kw_only=True):
-    """One member of an image archive.
-
-    A file has its `digest` and lies in the spool under that digest's hex digits; a link (symbolic or hard) has its `link` target, as a
-    path inside the archive.
-    """
-
-    name: str
-    size: int = 0
-    digest: Digest | None = None
-    link: str = ""
-
-
-class IngestedLayer(msgspec.Struct, frozen=True, kw_only=True):
-    """A layer archive that lies in the spool under its digest's hex digits.  `compression` as stored: "", gzip or zstd."""
-
-    digest: Digest
-    size: int
-    diff_id: Digest
-    compression: str
 
 
 class ArchiveIngester(Protocol):

@@ -1,0 +1,135 @@
+"""Layers as directories: the `LayerStore` port.
+
+Layers of one image are unpacked side by side, each into a directory of its own, and appear in order, the lower first: a layer that is
+there has all its parents.
+"""
+
+import os
+from collections.abc import Sequence
+
+import msgspec
+
+from wharfd.drivers.storage.overlay.flight import SingleFlights
+from wharfd.drivers.storage.overlay.layout import Layout
+from wharfd.drivers.storage.overlay.settle import settle
+from wharfd.drivers.storage.overlay.syncing import SharedSync
+from wharfd.model.archive import UnpackedLayer
+from wharfd.model.errors import Internal, InvalidParameter, NotFound
+from wharfd.model.ids import ChainId, Digest
+from wharfd.ports.storage import LayerInfo
+from wharfd.ports.workers import LayerUnpacker
+from wharfd.sys import filesystem
+from wharfd.sys.blocking import Pool
+
+INFO = "info.json"
+encode = msgspec.json.Encoder().encode
+decode = msgspec.json.Decoder(LayerInfo).decode
+
+
+class OverlayLayers:
+    def __init__(self, layout: Layout, pool: Pool, unpacker: LayerUnpacker) -> None:
+        self.layout = layout
+        self.pool = pool
+        self.unpacker = unpacker
+        self.known: dict[ChainId, LayerInfo] = {}
+        self.flights: SingleFlights[LayerInfo] = SingleFlights()
+        self.sync = SharedSync(layout.root, pool)
+
+    async def open(self) -> None:
+        """Called by the root file systems' `open`, after the directories were made."""
+        self.known = await self.pool.run(self.scan)
+
+    def scan(self) -> dict[ChainId, LayerInfo]:
+        found = {}
+        for name in os.listdir(self.layout.layers):
+            try:
+                with open(f"{self.layout.layers}/{name}/{INFO}", "rb") as file:
+                    info = decode(file.read())
+            except (OSError, msgspec.MsgspecError):
+                # Not ours, or damaged: out of the way, so that the layer can be unpacked again.
+                self.layout.discard(f"{self.layout.layers}/{name}")
+                continue
+            found[info.chain_id] = info
+        return found
+
+    def get(self, chain_id: ChainId) -> LayerInfo | None:
+        return self.known.get(chain_id)
+
+    def list(self) -> Sequence[LayerInfo]:
+        return list(self.known.values())
+
+    async def unpack(
+        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+    ) -> LayerInfo:
+        info = self.known.get(chain_id)
+        if info is not None:
+            return info
+        if parent is not None and parent not in self.known and parent not in self.flights:
+            raise NotFound(f"layer {parent} does not exist")
+        return await self.flights.join(chain_id, lambda: self.make(chain_id, parent, diff_id, blob_path, compression))
+
+    async def make(
+        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+    ) -> LayerInfo:
+        staging = await self.pool.run(self.layout.staging)
+        try:
+            unpacked = await self.unpacker.unpack(blob_path, compression, f"{staging}/diff")
+            if unpacked.diff_id != diff_id:
+                raise InvalidParameter(f"invalid layer: its content is {unpacked.diff_id}, the image says {diff_id}")
+            if parent is not None:
+                await self.ready(parent)
+            info = await self.pool.run(self.finish, staging, chain_id, parent, unpacked)
+            await self.sync.run()
+            await self.pool.run(self.publish, staging, chain_id)
+        except BaseException:
+            await self.pool.run(self.layout.discard, staging)
+            raise
+        self.known[chain_id] = info
+        return info
+
+    async def ready(self, chain_id: ChainId) -> None:
+        """Wait for a layer that is being unpacked.  Raises what that raises."""
+        if chain_id in self.known:
+            return
+        if chain_id not in self.flights:
+            raise NotFound(f"layer {chain_id} could not be unpacked")
+        await self.flights.join(chain_id, self.never)
+
+    async def never(self) -> LayerInfo:
+        raise Internal("a layer's parent was to be unpacked by its child")
+
+    def finish(self, staging: str, chain_id: ChainId, parent: ChainId | None, unpacked: UnpackedLayer) -> LayerInfo:
+        try:
+            below = [self.layout.diff(each) for each in self.ancestry(parent)]
+            copied = settle(f"{staging}/diff", unpacked, below)
+            info = LayerInfo(
+                chain_id=chain_id, parent=parent, diff_id=unpacked.diff_id, size_bytes=unpacked.size_bytes + copied
+            )
+            with open(f"{staging}/{INFO}", "xb") as file:
+                file.write(encode(info))
+        except OSError as e:
+            raise Internal(f"layer {chain_id}: {e}") from e
+        return info
+
+    def publish(self, staging: str, chain_id: ChainId) -> None:
+        try:
+            os.chmod(staging, 0o711)  # noqa: S103 - names inside are of no use without the mount
+            os.rename(staging, self.layout.layer(chain_id))
+            filesystem.sync_directory(self.layout.layers)
+        except OSError as e:
+            raise Internal(f"layer {chain_id}: {e}") from e
+
+    def ancestry(self, chain_id: ChainId | None) -> Sequence[ChainId]:
+        """The layer and those below it, the uppermost first.  Raises NotFound."""
+        found: list[ChainId] = []
+        while chain_id is not None:
+            info = self.known.get(chain_id)
+            if info is None:
+                raise NotFound(f"layer {chain_id} does not exist")
+            found.append(chain_id)
+            chain_id = info.parent
+        return found
+
+    async def remove(self, chain_id: ChainId) -> None:
+        if self.known.pop(chain_id, None) is not None:
+            await self.pool.run(self.layout.discard, self.layout.layer(chain_id))

@@ -1,0 +1,184 @@
+"""The near side of the worker processes: starts them when there is work, lets the idle ones go after a while.
+
+Two kinds of work are counted apart: *heavy* jobs keep a core busy, so there are as many at once as there are cores; *streams* wait for a
+client's bytes most of the time and must not keep the heavy ones from running.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+import msgspec
+
+from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
+from wharfd.model.errors import EngineError, Internal, InvalidParameter
+from wharfd.sys import spawn
+from wharfd.workers import protocol
+from wharfd.workers.protocol import Done, Failed, IngestLayer, Job, Reply, SplitArchive, UnpackLayer
+
+IDLE_S = 20.0
+STREAMS = 8
+SOCKET_BUFFER_BYTES = 1 << 20
+
+# Without `site` a worker starts in a third of the time; it is told where our packages are instead.
+BOOT = "import sys; sys.path[:] = {path!r}; from wharfd.workers.__main__ import main; main(sys.argv[1:])"
+
+T = TypeVar("T")
+
+
+class Worker:
+    """One process, doing at most one job."""
+
+    def __init__(self) -> None:
+        self.link, far = socket.socketpair()
+        self.link.setblocking(False)
+        path = [os.path.abspath(entry) for entry in sys.path if entry]
+        argv = [sys.executable, "-I", "-S", "-c", BOOT.format(path=path), "3", str(os.getpid())]
+        try:
+            with far:
+                environment = {"LC_ALL": "C.UTF-8", "PATH": os.defpath}
+                self.process = spawn.spawn(argv, env=environment, stderr=2, pass_fds={3: far.fileno()})
+        except OSError as e:
+            self.link.close()
+            raise Internal(f"a worker process could not be started: {e}") from e
+        self.retirement: asyncio.TimerHandle | None = None
+
+    async def ask(self, job: Job, descriptors: Sequence[int]) -> Reply:
+        """Raises Internal if the process dies on it."""
+        try:
+            socket.send_fds(self.link, [protocol.frame(job)], descriptors)
+            size = protocol.LENGTH.unpack(await self.receive(protocol.LENGTH.size))[0]
+            if size > protocol.MAX_MESSAGE_BYTES:
+                raise Internal(f"a worker process answered with {size} bytes")
+            reply: Reply = protocol.decode_reply(await self.receive(size))
+            return reply
+        except (OSError, EOFError) as e:
+            await self.kill()
+            raise Internal(f"a worker process died ({describe(self.process.status)}) on {type(job).__name__}") from e
+
+    async def receive(self, count: int) -> bytearray:
+        loop = asyncio.get_running_loop()
+        data = bytearray()
+        while len(data) < count:
+            chunk = await loop.sock_recv(self.link, count - len(data))
+            if not chunk:
+                raise EOFError
+            data += chunk
+        return data
+
+    async def kill(self) -> None:
+        self.link.close()
+        if not self.process.has_exited:
+            self.process.kill()
+        await self.process.wait_status()
+
+
+class WorkerPool:
+    """The `LayerUnpacker` and `ArchiveIngester` ports."""
+
+    def __init__(self, heavy: int | None = None, idle_s: float = IDLE_S) -> None:
+        self.heavy = asyncio.Semaphore(heavy or max(2, os.cpu_count() or 1))
+        self.streams = asyncio.Semaphore(STREAMS)
+        self.idle_s = idle_s
+        self.idle: list[Worker] = []
+        self.busy: set[Worker] = set()
+        self.leaving: set[Worker] = set()
+
+    async def close(self) -> None:
+        """End all workers, also those at work."""
+        for worker in list(self.busy):
+            worker.process.kill()
+            await worker.process.wait_status()
+        while self.idle:
+            self.dismiss(self.idle[0])
+        for worker in list(self.leaving):
+            await worker.process.wait_status()
+
+    async def unpack(self, blob_path: str, compression: str, into: str) -> UnpackedLayer:
+        async with self.heavy:
+            return await self.run(UnpackLayer(blob_path, compression, into), UnpackedLayer)
+
+    async def split(self, archive: AsyncIterator[bytes], spool: str) -> Sequence[ArchiveMember]:
+        async with self.streams:
+            return await self.feed(SplitArchive(spool), list[ArchiveMember], archive)
+
+    async def ingest_layer(self, layer: AsyncIterator[bytes], spool: str) -> IngestedLayer:
+        async with self.streams:
+            return await self.feed(IngestLayer(spool), IngestedLayer, layer)
+
+    async def run(self, job: Job, answer: type[T], descriptors: Sequence[int] = ()) -> T:
+        """Have a job done.  The caller closes its descriptors."""
+        async with self.worker() as worker:
+            reply = await worker.ask(job, descriptors)
+        match reply:
+            case Done(result):
+                return msgspec.msgpack.decode(result, type=answer)
+            case Failed(message, invalid):
+                raise InvalidParameter(message) if invalid else Internal(message)
+
+    async def feed(self, job: Job, answer: type[T], data: AsyncIterator[bytes]) -> T:
+        """Have a job done that reads `data`."""
+        near, far = socket.socketpair()
+        with near:
+            near.setblocking(False)
+            near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+            # Not a TaskGroup: it would wrap the one error that matters into a group.
+            pump = asyncio.get_running_loop().create_task(send_all(near, data), name="pump")
+            try:
+                with far:
+                    result = await self.run(job, answer, [far.fileno()])
+            except EngineError:
+                # A client that went away in the middle looks like a cut archive to the worker.
+                if pump.done() and not pump.cancelled() and (error := pump.exception()):
+                    raise error from None
+                raise
+            finally:
+                pump.cancel()
+                await asyncio.wait([pump])
+        return result
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[Worker]:
+        worker = self.idle.pop() if self.idle else Worker()
+        if worker.retirement is not None:
+            worker.retirement.cancel()
+        self.busy.add(worker)
+        try:
+            yield worker
+        except BaseException:
+            self.busy.discard(worker)
+            await worker.kill()
+            raise
+        self.busy.discard(worker)
+        self.idle.append(worker)
+        worker.retirement = asyncio.get_running_loop().call_later(self.idle_s, self.dismiss, worker)
+
+    def dismiss(self, worker: Worker) -> None:
+        """An idle one's socket is closed, which ends it; its watch reaps it."""
+        if worker.retirement is not None:
+            worker.retirement.cancel()
+        self.idle.remove(worker)
+        worker.link.close()
+        self.leaving = {worker, *(other for other in self.leaving if not other.process.has_exited)}
+
+
+async def send_all(link: socket.socket, data: AsyncIterator[bytes]) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        async for chunk in data:
+            await loop.sock_sendall(link, chunk)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the job has ended, and says why
+    finally:
+        with suppress(OSError):
+            link.shutdown(socket.SHUT_WR)
+
+
+def describe(status: int | None) -> str:
+    if status is None:
+        return "status unknown"
+    return f"signal {-status}" if status < 0 else f"exit code {status}"

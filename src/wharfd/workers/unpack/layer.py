@@ -1,0 +1,226 @@
+"""Unpacks a layer's archive into a directory as overlayfs wants it: one pass for content, attributes, whiteouts and the diff id."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+
+from wharfd.model.archive import MissingLink, UnpackedLayer
+from wharfd.model.errors import InvalidParameter
+from wharfd.wire.whiteout import OPAQUE_VALUE, OPAQUE_XATTR, Mark, classify
+from wharfd.workers import tar
+from wharfd.workers.source import Source, Tee
+from wharfd.workers.tar import Entry, TarReader
+from wharfd.workers.unpack.tree import Tree, clean
+
+WHITEOUT = b".wh."
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+PERMISSIONS = 0o777
+STICKY = 0o1000
+SET_ID = 0o6000
+
+# A layer that a stranger made must not tell overlayfs where to look for other files.
+FOREIGN_XATTRS = (b"trusted.", b"user.overlay.")
+UNSUPPORTED = frozenset((errno.ENOTSUP, errno.EPERM, errno.ENODATA))
+
+# What a hostile or broken archive makes the kernel say, as opposed to a full or failing disk.
+ARCHIVE_ERRORS = frozenset(
+    (errno.EINVAL, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EMLINK, errno.EFBIG, errno.ENOENT,
+     errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EXDEV, errno.ERANGE, errno.E2BIG)
+)  # fmt: skip
+
+RESERVE_BYTES = 64 << 20  # of the disk, that no archive may fill
+MAX_TIME_NS = (1 << 63) - 1
+
+
+class LayerWriter:
+    def __init__(self, root: str) -> None:
+        self.tree = Tree(root)
+        self.tree.implied.add(b"")
+        self.size = 0
+        self.entries = 0
+        self.missing: list[MissingLink] = []
+        space = os.statvfs(root)
+        self.budget = max(0, space.f_bavail * space.f_frsize - RESERVE_BYTES)
+
+    def add(self, entry: Entry, reader: TarReader) -> None:
+        self.entries += 1
+        name = clean(entry.name)
+        if not name:
+            self.add_root(entry)
+            return
+        fd, directory, base = self.tree.locate(name)
+        if base.startswith(WHITEOUT):
+            self.add_mark(fd, base)
+            return
+        kind = entry.kind
+        if kind in tar.REGULAR:
+            self.add_file(fd, directory, base, entry, reader)
+        elif kind == tar.DIRECTORY:
+            self.add_directory(fd, directory + base, base, entry)
+        elif kind == tar.SYMLINK:
+            self.replacing(lambda: os.symlink(entry.link, base, dir_fd=fd), fd, directory, base)
+            self.set_attributes(fd, base, entry)
+        elif kind == tar.HARD_LINK:
+            self.add_link(fd, directory, base, entry)
+        elif kind in (tar.CHARACTER, tar.BLOCK_DEVICE, tar.FIFO):
+            self.replacing(lambda: make_node(entry, base, fd), fd, directory, base)
+            self.set_attributes(fd, base, entry)
+        else:
+            raise InvalidParameter(f"unhandled tar header type {kind}")
+
+    def replacing(self, make: Callable[[], object], fd: int, directory: bytes, base: bytes) -> None:
+        """Docker: a later entry takes the place of an earlier one."""
+        try:
+            make()
+        except FileExistsError:
+            self.tree.make_way(fd, base, directory + base)
+            make()
+
+    def add_file(self, fd: int, directory: bytes, base: bytes, entry: Entry, reader: TarReader) -> None:
+        try:
+            file = os.open(base, NEW_FILE, entry.mode & PERMISSIONS, dir_fd=fd)
+        except FileExistsError:
+            self.tree.make_way(fd, base, directory + base)
+            file = os.open(base, NEW_FILE, entry.mode & PERMISSIONS, dir_fd=fd)
+        try:
+            if entry.size:
+                self.size += entry.size
+                if reader.left > self.budget:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                self.budget -= reader.left
+                if entry.pieces is None:
+                    reader.copy(file)
+                else:
+                    for offset, length in entry.pieces:
+                        reader.copy_piece(file, offset, length)
+                    os.ftruncate(file, entry.size)
+            if entry.uid or entry.gid:
+                os.fchown(file, entry.uid, entry.gid)
+            if entry.mode & ~PERMISSIONS:
+                os.fchmod(file, stat.S_IMODE(entry.mode))
+            if entry.xattrs:
+                set_xattrs(file, entry.xattrs)
+            mtime_ns = entry.mtime_ns
+            os.utime(file, ns=(mtime_ns, mtime_ns))
+        finally:
+            os.close(file)
+
+    def add_directory(self, fd: int, path: bytes, base: bytes, entry: Entry) -> None:
+        mode = stat.S_IMODE(entry.mode)
+        is_new = self.tree.make_directory(fd, base, mode & ~SET_ID)
+        if not is_new or entry.uid or entry.gid:
+            os.chown(base, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
+        if not is_new:
+            self.tree.implied.discard(path)
+            self.tree.modes.pop(path, None)
+        if entry.xattrs:
+            self.set_directory_xattrs(fd, base, entry.xattrs)
+        if mode & SET_ID:
+            self.tree.modes[path] = mode
+        self.tree.mtimes[path] = entry.mtime_ns
+
+    def add_root(self, entry: Entry) -> None:
+        if entry.kind != tar.DIRECTORY:
+            raise InvalidParameter("invalid archive: its root is no directory")
+        root = self.tree.open[b""]
+        os.fchown(root, entry.uid, entry.gid)
+        self.tree.modes[b""] = stat.S_IMODE(entry.mode)
+        self.tree.mtimes[b""] = entry.mtime_ns
+        self.tree.implied.discard(b"")
+        if entry.xattrs:
+            set_xattrs(root, entry.xattrs)
+
+    def add_mark(self, fd: int, base: bytes) -> None:
+        # The marks need no directory of theirs in the path: `fd` is that directory.
+        found = classify(os.fsdecode(base))
+        if found.mark is Mark.WHITEOUT:
+            self.tree.white_out(fd, os.fsencode(found.target))
+        elif found.mark is Mark.OPAQUE:
+            os.setxattr(fd, OPAQUE_XATTR, OPAQUE_VALUE)
+
+    def add_link(self, fd: int, directory: bytes, base: bytes, entry: Entry) -> None:
+        target = clean(entry.link)
+        try:
+            source, name = self.tree.find(target)
+            status = os.stat(name, dir_fd=source, follow_symlinks=False)
+        except FileNotFoundError:
+            with suppress(FileNotFoundError):
+                self.tree.make_way(fd, base, directory + base)
+            self.missing.append(MissingLink(path=directory + base, target=target))
+            return
+        if stat.S_ISDIR(status.st_mode):
+            raise InvalidParameter(f"invalid archive: hard link to the directory {os.fsdecode(target)!r}")
+        try:
+            os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
+        except FileExistsError:
+            present = os.stat(base, dir_fd=fd, follow_symlinks=False)
+            if (present.st_ino, present.st_dev) == (status.st_ino, status.st_dev):
+                return
+            self.tree.make_way(fd, base, directory + base)
+            os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
+
+    def set_attributes(self, fd: int, base: bytes, entry: Entry) -> None:
+        """Of links and nodes, which are not opened."""
+        if entry.uid or entry.gid:
+            os.chown(base, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
+        os.utime(base, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
+
+    def set_directory_xattrs(self, fd: int, base: bytes, xattrs: dict[bytes, bytes]) -> None:
+        file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+        try:
+            set_xattrs(file, xattrs)
+        finally:
+            os.close(file)
+
+
+def make_node(entry: Entry, base: bytes, fd: int) -> None:
+    permissions = stat.S_IMODE(entry.mode)
+    if entry.kind == tar.FIFO:
+        os.mkfifo(base, permissions, dir_fd=fd)
+        return
+    kind = stat.S_IFCHR if entry.kind == tar.CHARACTER else stat.S_IFBLK
+    os.mknod(base, kind | permissions, os.makedev(*entry.device), dir_fd=fd)
+
+
+def set_xattrs(fd: int, xattrs: dict[bytes, bytes]) -> None:
+    for name, value in xattrs.items():
+        if name.startswith(FOREIGN_XATTRS):
+            continue
+        try:
+            os.setxattr(fd, name, value)
+        except OSError as e:
+            if e.errno not in UNSUPPORTED:
+                raise
+
+
+def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
+    """Unpack into `into`, which is made."""
+    os.mkdir(into, 0o755)
+    source = Source(Tee(os.open(blob_path, os.O_RDONLY | os.O_CLOEXEC)), compression)
+    writer = LayerWriter(into)
+    try:
+        reader = TarReader(iter(source))
+        for entry in reader:
+            if not -MAX_TIME_NS <= entry.mtime_ns <= MAX_TIME_NS:
+                entry.mtime_ns = 0
+            try:
+                writer.add(entry, reader)
+            except OSError as e:
+                if e.errno in ARCHIVE_ERRORS:
+                    raise InvalidParameter(f"invalid archive: {os.fsdecode(entry.name)!r}: {e.strerror}") from e
+                raise
+            except (ValueError, OverflowError) as e:
+                raise InvalidParameter(f"invalid archive: {os.fsdecode(entry.name)!r}: {e}") from e
+        writer.tree.finish()
+    finally:
+        source.close()
+        writer.tree.close()
+    return UnpackedLayer(
+        diff_id=source.digest,
+        size_bytes=writer.size,
+        entries=writer.entries,
+        implied=sorted(writer.tree.implied),
+        missing_links=writer.missing,
+    )
