@@ -59,7 +59,8 @@ class Cgroup:
         """Make it and its ancestors; returns the controllers that can be used in it.  No error if it is there.
 
         On v2 every available controller is passed down; where an ancestor refuses one (it holds processes of its own) it is left out
-        of the result.  On v1 cpusets take over the CPUs and memory nodes of their parents, since empty ones accept no process.
+        of the result, and an ancestor that has passed some down takes no processes any more.  On v1 cpusets take over the CPUs and
+        memory nodes of their parents, since empty ones accept no process.
         """
         if self.layout.version == 2:
             return self._create_v2()

@@ -95,11 +95,13 @@ def test_freeze_stops_and_thaw_goes_on(cgroup: Cgroup) -> None:
 
 
 def test_kill_ends_frozen_processes_below_too(cgroup: Cgroup) -> None:
-    cgroup.create()
-    below = Cgroup(cgroup.layout, cgroup.path + "/below")
-    below.create()
-    with sleeper(cgroup) as first, sleeper(below) as second:
+    # Two leaves: on v2 a cgroup that passes controllers down holds no processes of its own.
+    leaves = [Cgroup(cgroup.layout, f"{cgroup.path}/{name}") for name in ("one", "two")]
+    for leaf in leaves:
+        leaf.create()
+    with sleeper(leaves[0]) as first, sleeper(leaves[1]) as second:
         cgroup.freeze()
+        assert cgroup.pids() == sorted((first.pid, second.pid))
         cgroup.kill()
         assert first.wait(10) == second.wait(10) == -signal.SIGKILL
         assert cgroup.pids() == []
