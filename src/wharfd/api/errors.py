@@ -33,7 +33,15 @@ STATUS: dict[type[errors.EngineError], int] = {
 EXIT_CODES_OF_THE_CALLER = (126, 127)  # the command cannot be executed, or is not there
 
 
+def unwrapped(error: BaseException) -> BaseException:
+    """The first error inside a TaskGroup's group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def status_of(error: BaseException) -> int:
+    error = unwrapped(error)
     if isinstance(error, HttpError):
         return error.status
     if isinstance(error, errors.StartFailed):
@@ -46,6 +54,7 @@ def status_of(error: BaseException) -> int:
 
 def message_of(error: BaseException) -> str:
     """What the user reads.  Never empty, always encodable."""
+    error = unwrapped(error)
     text = str(error) or type(error).__name__
     return text.encode("utf-8", "replace").decode()
 

@@ -78,6 +78,21 @@ async def test_continue_is_not_sent_if_the_body_is_there_already(rig: Rig) -> No
     assert (found.status, found.body) == (200, b"abc")
 
 
+async def test_continue_comes_before_the_head_of_a_stream(rig: Rig) -> None:
+    @rig.on("/load")
+    async def load(request: Request) -> None:
+        stream = request.stream(200)
+        stream.flush_head()
+        await stream.send(await request.read())
+
+    client = await rig.connect()
+    await client.request("POST /load", "Expect: 100-continue", "Content-Length: 3")
+    assert await client.take_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert (await client.head()).status == 200
+    await client.send(b"abc")
+    assert [await client.chunk(), await client.chunk()] == [b"abc", b""]
+
+
 async def test_an_expected_body_that_nobody_reads_ends_the_connection(rig: Rig) -> None:
     client = await rig.connect()
     await client.request("POST /ignore", "Expect: 100-continue", "Content-Length: 3")

@@ -370,6 +370,18 @@ async def test_only_one_answer(rig: Rig) -> None:
     assert failures == [RuntimeError, RuntimeError]
 
 
+async def test_a_handler_may_write_its_own_head(rig: Rig) -> None:
+    @rig.on("/ws")
+    async def ws(request: Request) -> None:
+        stream = await request.hijack_without_head()
+        await stream.write(b"HTTP/1.1 409 Conflict\r\n\r\n")
+        await stream.write(await stream.read())
+
+    client = await rig.connect()
+    await client.request("POST /ws", body=b"frame")
+    assert await client.take_all() == b"HTTP/1.1 409 Conflict\r\n\r\nframe"
+
+
 class Shout(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.integration.transport.rig import Rig, until
-from wharfd.api.transport import Request, Response, StreamResponse
+from wharfd.api.transport import Request, Response, StreamResponse, connection, server
 
 
 async def begin_shutdown(rig: Rig, grace_s: float = 10) -> asyncio.Task[None]:
@@ -182,6 +182,29 @@ async def test_after_the_grace_what_runs_is_cancelled_and_looks_cut(rig: Rig) ->
     assert outcomes == ["cancelled"]
     assert await client.take_all() == b""  # no final chunk
     assert not rig.server.tasks
+
+
+async def test_a_slow_reader_gets_all_of_its_last_answer(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_S", 0.02)
+    monkeypatch.setattr(server, "SWEEP_S", 0.02)
+
+    @rig.on("/big")
+    def big(request: Request) -> Response:
+        return Response(200, [], bytes(3_000_000))
+
+    client = await rig.connect()
+    await client.request("GET /big", "Connection: close")
+    await asyncio.sleep(0.2)
+    assert len((await client.answer()).body) == 3_000_000
+
+
+async def test_a_client_that_stays_after_the_last_answer_is_left(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "LINGER_S", 0.02)
+    client = await rig.connect()
+    await client.request("GET /none", "Connection: close")
+    assert (await client.answer()).status == 404
+    assert await client.take_all() == b""
+    await until(lambda: not rig.server.connections)
 
 
 async def test_pipelined_requests_behind_the_last_answer_are_not_begun(rig: Rig) -> None:

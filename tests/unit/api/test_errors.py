@@ -35,6 +35,8 @@ from wharfd.wire.http1 import HttpError, parse_head
         (ValueError("x"), 500),
         (KeyError("x"), 500),
         (RecursionError(), 500),
+        (ExceptionGroup("of a TaskGroup", [errors.Conflict("x"), ValueError()]), 409),
+        (ExceptionGroup("outer", [ExceptionGroup("inner", [errors.NotFound("x")])]), 404),
     ],
 )
 def test_statuses(error: Exception, status: int) -> None:

@@ -38,16 +38,20 @@ class Body(AsyncIterator[bytes]):
     async def read_some(self) -> bytes:
         """What has arrived, at least one byte; empty at the end."""
         while not self.is_done:
-            if self._owes_continue:
-                self._owes_continue = False
-                if not self._channel.chunks:
-                    self._channel.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.send_continue()
             if not await self._channel.wait_readable():
                 raise ClientGone("unexpected EOF in request body")
             data = self._decode(self._channel.take())
             if data:
                 return data
         return b""
+
+    def send_continue(self) -> None:
+        """Tell a client that waits for it to send the body.  Must happen before the head of the answer, or not at all."""
+        if self._owes_continue:
+            self._owes_continue = False
+            if not self._channel.chunks:
+                self._channel.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     async def read(self, limit: int) -> bytes:
         """The whole body.  Raises HttpError 413 if it has more than `limit` bytes."""

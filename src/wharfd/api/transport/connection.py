@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 LINGER_S = 5.0  # how long a client may go on sending after an answer that closes the connection
 CACHED_HEAD_BYTES = 512
 CACHED_HEADS = 512
+SECRET_HEADERS = frozenset(("authorization", "cookie", "x-registry-auth", "x-registry-config"))
 
 # Clients repeat the same head over and over (pings, lists); parsing is a pure function of its bytes.
 _heads: dict[bytes, Head] = {}
@@ -112,6 +113,9 @@ class Connection(Channel):
 
     def timed_out(self) -> None:
         """The deadline has passed: a head that does not become complete, or a client that goes on sending."""
+        if self.is_lingering and self.transport.get_write_buffer_size():
+            self.server.set_deadline(self, LINGER_S)  # it still reads its answer, however slowly
+            return
         self.has_deadline = False
         self.transport.abort() if self.is_lingering else self.transport.close()
 
@@ -161,7 +165,7 @@ class Connection(Channel):
         head = _heads.get(raw)
         if head is None:
             head = parse_head(raw, self.server.max_headers)
-            if len(raw) <= CACHED_HEAD_BYTES and not head.has_body and not head.header("x-registry-auth"):
+            if len(raw) <= CACHED_HEAD_BYTES and not head.has_body and is_harmless(head):
                 if len(_heads) >= CACHED_HEADS:
                     _heads.clear()
                 _heads[raw] = head
@@ -200,7 +204,11 @@ class Connection(Channel):
         except Exception as error:  # noqa: BLE001  outer end of a request
             outcome = self.failed(request, error)
         self.task = None
-        self.settle(request, outcome if isinstance(outcome, Response) else None)
+        try:
+            self.settle(request, outcome if isinstance(outcome, Response) else None)
+        except BaseException:
+            self.transport.abort()  # our own fault, logged by the task's owner: the client must not wait for ever
+            raise
 
     def interrupted(self, request: Request) -> None:
         """The handler was cancelled: the client has left, or the server ends."""
@@ -211,7 +219,8 @@ class Connection(Channel):
             self.settle(request, None)
         else:
             request.response_stream = None
-            self.settle(request, self.server.error_response(request, ClientGone("the engine is shutting down")))
+            text = "the engine is shutting down" if self.server.is_draining else "the request was cancelled"
+            self.settle(request, self.server.error_response(request, ClientGone(text)))
 
     def failed(self, request: Request, error: Exception) -> Response | None:
         """What to answer after the handler raised; None if it is too late for a status."""
@@ -325,6 +334,11 @@ class Connection(Channel):
 
     def default_lines(self) -> bytes:
         return self.server.header_lines()
+
+
+def is_harmless(head: Head) -> bool:
+    """True if no header carries a secret that must not stay in memory."""
+    return not any(name in SECRET_HEADERS for name, _ in head.headers)
 
 
 async def ready(outcome: Outcome) -> Outcome:

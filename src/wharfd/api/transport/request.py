@@ -96,7 +96,8 @@ class Request:
         """Begin an answer that is sent piece by piece.  It is finished when the handler returns."""
         self._claim()
         self.endless = endless
-        self.response_stream = ResponseStream(self.channel, self.head, status, headers, length)
+        expected = self.body if self.head.expects_continue else None
+        self.response_stream = ResponseStream(self.channel, self.head, status, headers, length, expected)
         return self.response_stream
 
     async def hijack(
@@ -123,6 +124,13 @@ class Request:
             status == 101 or not self.head.is_chunked or (self.opened_body is not None and self.opened_body.is_done)
         )
         self.hijacked = HijackedStream(self.channel, None if is_raw else self.body)
+        self.channel.watch_hangup()
+        return self.hijacked
+
+    async def hijack_without_head(self) -> HijackedStream:
+        """As `hijack`, but the handler writes the head itself (a WebSocket handshake, an error in Docker's own form)."""
+        self._claim()
+        self.hijacked = HijackedStream(self.channel, None)
         self.channel.watch_hangup()
         return self.hijacked
 

@@ -99,6 +99,8 @@ class Server:
 
         What still runs after that is cancelled, and its connection closed.  Returns when no handler runs any more.
         """
+        if self.is_draining:
+            raise RuntimeError("shut down twice")
         self.is_draining = True
         for listener in self._listeners:
             listener.close()

@@ -14,8 +14,17 @@ class ResponseStream:
     Until the head is out an exception in the handler still becomes an error status.
     """
 
-    def __init__(self, channel: Channel, head: Head, status: int, headers: HeaderList, length: int | None) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        head: Head,
+        status: int,
+        headers: HeaderList,
+        length: int | None,
+        expected: Body | None = None,
+    ) -> None:
         self._channel = channel
+        self._expected = expected  # a body that the client sends only after `100 Continue`
         self._status = status
         self._headers = headers
         self._minor = head.minor
@@ -28,6 +37,8 @@ class ResponseStream:
         self.keep_alive = head.keep_alive and not (self._has_body and length is None and head.minor == 0)
 
     def _encode_head(self) -> bytes:
+        if self._expected is not None:
+            self._expected.send_continue()
         self.head_sent = True
         self._channel.transport.set_write_buffer_limits(high=WRITE_HIGH)
         framing = b""
