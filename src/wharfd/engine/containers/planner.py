@@ -1,0 +1,166 @@
+"""Looks up all that a container's plan needs from the host, then makes the plan: the step of a start between files and process.
+
+Everything here is quick: small files of the image, records, facts read before.
+"""
+
+from collections.abc import Mapping
+
+from wharfd.engine.containers.mounts import placed_mounts
+from wharfd.engine.containers.plan import HOST, Place, capabilities, plan
+from wharfd.engine.containers.start import Ground
+from wharfd.engine.ledger import Ledger
+from wharfd.model.container import ContainerRecord, Rootfs
+from wharfd.model.errors import Conflict, Internal, InvalidParameter
+from wharfd.model.json import JsonObject
+from wharfd.model.settings import Settings
+from wharfd.ports.host import Host, HostFacts
+from wharfd.ports.runtime import Launch
+from wharfd.ports.storage import RootfsStore
+from wharfd.wire.seccomp_profile import Profile, parse_profile
+from wharfd.wire.security import UNCONFINED, parse_security_options
+from wharfd.wire.userdb import ResolvedUser, resolve_user
+
+CONTAINER = "container:"
+USER_FILE_LIMIT = 4 << 20  # bytes of /etc/passwd and /etc/group that are read
+BUILTIN = "builtin"
+
+
+class ContainerPlanner:
+    """Satisfies `start.Planner`.  `bundle_root` is the directory of bundles, `cgroup_parent` the one of containers that ask for none."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        settings: Settings,
+        host: Host,
+        rootfs: RootfsStore,
+        bundle_root: str,
+        cgroup_parent: str,
+        cgroup_driver: str,
+        init_path: str,
+    ) -> None:
+        self.ledger = ledger
+        self.settings = settings
+        self.host = host
+        self.rootfs = rootfs
+        self.bundle_root = bundle_root
+        self.cgroup_parent = cgroup_parent
+        self.cgroup_driver = cgroup_driver
+        self.init_path = init_path
+        self.default_profile: Profile | None = None
+        self.resolved_profiles: dict[tuple[str, ...], JsonObject | None] = {}
+
+    def open(self) -> None:
+        """Read the default seccomp profile.  Raises InvalidParameter if it is broken."""
+        document = self.host.seccomp_profile_document()
+        self.default_profile = parse_profile(document) if document is not None else None
+
+    async def __call__(self, record: ContainerRecord, ground: Ground) -> Launch:
+        facts = self.host.facts()
+        asked = record.host_config
+        place = Place(
+            rootfs=ground.rootfs,
+            user=await self.user(record),
+            cgroup=self.cgroup(record),
+            namespaces=self.namespaces(record, ground),
+            hostname_path=ground.files.hostname,
+            hosts_path=ground.files.hosts,
+            resolv_conf_path=ground.files.resolv_conf,
+            mounts=placed_mounts(record),
+            devices=[(device, self.host.devices(device.path_on_host)) for device in asked.devices or ()],
+            all_devices=self.host.devices("/dev") if asked.privileged else (),
+            seccomp=self.seccomp(record, facts),
+            shm_path="/dev/shm" if asked.ipc_mode == HOST else "",
+            init_path=self.init_path,
+            default_ulimits=self.settings.default_ulimits,
+            no_new_privileges=self.settings.no_new_privileges,
+            block_devices=self.block_devices(record),
+        )
+        made = plan(record, place, facts)
+        return Launch(
+            container_id=record.id,
+            spec=made.spec,
+            bundle=f"{self.bundle_root}/{record.id}",
+            runtime=asked.runtime or self.settings.default_runtime,
+            cgroup=place.cgroup,
+            log_path=record.log_path,
+            terminal=record.config.tty,
+            stdin_open=record.config.open_stdin,
+            stdin_once=record.config.stdin_once,
+            annotations=asked.annotations or {},
+            sandbox_key=ground.sandbox_key,
+        )
+
+    async def user(self, record: ContainerRecord) -> ResolvedUser:
+        """Who the process is, by the image's own files.  Raises InvalidParameter with the runtime's text."""
+        if record.rootfs is None:
+            raise Internal(f"container {record.id} has no root file system")
+        spec, groups = record.config.user, record.host_config.group_add or []
+        passwd = await self.text_in(record.rootfs, "/etc/passwd")
+        group = await self.text_in(record.rootfs, "/etc/group") if spec or groups or passwd else ""
+        return resolve_user(spec, passwd, group, groups)
+
+    async def text_in(self, rootfs: Rootfs, path: str) -> str:
+        data = await self.rootfs.read_file(rootfs, path, USER_FILE_LIMIT)
+        return data.decode(errors="replace") if data is not None else ""
+
+    def cgroup(self, record: ContainerRecord) -> str:
+        parent = record.host_config.cgroup_parent or self.cgroup_parent
+        if self.cgroup_driver == "systemd":
+            return f"{parent}:wharfd:{record.id}"
+        return f"{parent.rstrip('/')}/{record.id}"
+
+    def namespaces(self, record: ContainerRecord, ground: Ground) -> dict[str, str]:
+        asked = record.host_config
+        chosen = {"network": ground.sandbox_key or HOST}
+        for kind, mode, file in (("pid", asked.pid_mode, "pid"), ("ipc", asked.ipc_mode, "ipc")):
+            if mode == HOST:
+                chosen[kind] = HOST
+            elif mode.startswith(CONTAINER):
+                chosen[kind] = f"/proc/{self.running_pid(mode.removeprefix(CONTAINER))}/ns/{file}"
+        if asked.uts_mode == HOST or (asked.network_mode == HOST and not record.config.hostname):
+            chosen["uts"] = HOST
+        if asked.cgroupns_mode == HOST:
+            chosen["cgroup"] = HOST
+        return chosen
+
+    def running_pid(self, ref: str) -> int:
+        other = self.ledger.container(ref)
+        if not other.is_running:
+            raise Conflict(f"cannot join the namespaces of a non running container: container {ref} is not running")
+        return other.pid
+
+    def seccomp(self, record: ContainerRecord, facts: HostFacts) -> JsonObject | None:
+        """None: unconfined, or no profile is to be had."""
+        asked = parse_security_options(record.host_config.security_opt).seccomp
+        if asked == UNCONFINED or record.host_config.privileged or not facts.seccomp:
+            return None
+        given = capabilities(record.host_config, facts)
+        if asked in ("", BUILTIN):
+            if self.default_profile is None:
+                return None
+            key = tuple(sorted(given))
+            if key not in self.resolved_profiles:
+                self.resolved_profiles[key] = self.default_profile.resolve(facts.go_arch, given, facts.kernel_version)
+            return self.resolved_profiles[key]
+        try:
+            return parse_profile(asked).resolve(facts.go_arch, given, facts.kernel_version)
+        except InvalidParameter as error:
+            raise InvalidParameter(f"decoding seccomp profile failed: {error}") from error
+
+    def block_devices(self, record: ContainerRecord) -> Mapping[str, tuple[int, int]]:
+        """Numbers of the devices that block I/O limits name."""
+        asked = record.host_config
+        paths = {
+            entry.path
+            for entries in (
+                asked.blkio_weight_device,
+                asked.blkio_device_read_bps,
+                asked.blkio_device_write_bps,
+                asked.blkio_device_read_iops,
+                asked.blkio_device_write_iops,
+            )
+            for entry in entries or ()
+        }
+        return {path: (node.major, node.minor) for path in paths for node in self.host.devices(path)[:1]}
