@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from wharfd.model.archive import ArchiveMember, IngestedLayer
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import Digest
-from wharfd.workers import tar
+from wharfd.wire.tarstream import Kind, TarReader
 from wharfd.workers.source import Source, Tee, detect, read_head
-from wharfd.workers.tar import TarReader, write_all
 from wharfd.workers.unpack.tree import clean
 
 MAX_MEMBERS = 100_000  # an image archive has a few hundred
@@ -40,7 +39,9 @@ class SpoolFile:
         if self.size > self.budget:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.hash.update(data)
-        write_all(self.fd, data)
+        written = 0
+        while written < len(data):
+            written += os.write(self.fd, data[written:])
 
     def keep(self) -> Digest:
         encoded = self.hash.hexdigest()
@@ -57,7 +58,10 @@ def split_archive(fd: int, spool: str) -> list[ArchiveMember]:
         raise InvalidParameter("the archive is empty")
     source = Source(Tee(os.dup(fd), head), detect(head), hashing=False)
     try:
-        return list(members(TarReader(iter(source)), spool))
+        reader = TarReader(source.read)
+        found = list(members(reader, spool))
+        reader.drain()
+        return found
     finally:
         source.close()
 
@@ -67,21 +71,21 @@ def members(reader: TarReader, spool: str) -> Iterator[ArchiveMember]:
         if count >= MAX_MEMBERS:
             raise InvalidParameter(f"the archive has more than {MAX_MEMBERS} members")
         name = readable(clean(entry.name))
-        if entry.kind in tar.REGULAR:
-            if entry.pieces is not None:
+        if entry.kind is Kind.FILE:
+            if entry.sparse is not None:
                 raise InvalidParameter(f"invalid archive: {name!r} is a sparse file")
             yield spool_member(reader, name, spool)
-        elif entry.kind == tar.SYMLINK:
+        elif entry.kind is Kind.SYMLINK:
             yield ArchiveMember(name=name, link=beside(name, readable(entry.link)))
-        elif entry.kind == tar.HARD_LINK:
+        elif entry.kind is Kind.HARD_LINK:
             yield ArchiveMember(name=name, link=readable(clean(entry.link)))
 
 
 def spool_member(reader: TarReader, name: str, spool: str) -> ArchiveMember:
     file = SpoolFile(spool)
     try:
-        for piece in reader.pieces():
-            file.write(piece)
+        while data := reader.read_body():
+            file.write(data)
         return ArchiveMember(name=name, size=file.size, digest=file.keep())
     finally:
         file.close()
@@ -95,14 +99,14 @@ def ingest_layer(fd: int, spool: str) -> IngestedLayer:
         if compression in AS_IT_IS:
             source = Source(Tee(os.dup(fd), head, file.write), compression)
             try:
-                for _ in source:
+                while source.read():
                     pass
             finally:
                 source.close()
         else:
             source = Source(Tee(os.dup(fd), head), compression)
             try:
-                for chunk in source:
+                while chunk := source.read():
                     file.write(chunk)
             finally:
                 source.close()
@@ -112,8 +116,8 @@ def ingest_layer(fd: int, spool: str) -> IngestedLayer:
         file.close()
 
 
-def readable(name: bytes) -> str:
-    return name.decode("utf-8", "backslashreplace")
+def readable(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def beside(name: str, target: str) -> str:

@@ -11,7 +11,7 @@ import lzma
 import os
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -178,7 +178,7 @@ def read_head(fd: int, count: int = MAGIC_BYTES) -> bytes:
 
 
 class Source:
-    """Iterate for the chunks; afterwards `digest` is that of everything.  Leave with `close`."""
+    """After the last `read`, `digest` is that of everything.  Leave with `close`."""
 
     def __init__(self, raw: io.RawIOBase, compression: str, *, hashing: bool = True) -> None:
         self.raw = io.BufferedReader(raw, CHUNK_BYTES)
@@ -189,6 +189,7 @@ class Source:
         self.queue: SimpleQueue[bytes | BaseException] = SimpleQueue()
         self.room = threading.Semaphore(CHUNKS_AHEAD)
         self.stopped = False
+        self.at_end = False
         self.thread = threading.Thread(target=self.fill, name="source", daemon=True)
         self.thread.start()
 
@@ -211,15 +212,17 @@ class Source:
         finally:
             self.raw.close()
 
-    def __iter__(self) -> Iterator[bytes]:
-        while True:
-            chunk = self.queue.get()
-            if isinstance(chunk, BaseException):
-                raise self.translated(chunk)
-            if not chunk:
-                return
-            self.room.release()
-            yield chunk
+    def read(self, size: int = CHUNK_BYTES, /) -> bytes:
+        """The next bytes, as many as there are at once (`size` is only a wish); b"" at the end."""
+        if self.at_end:
+            return b""
+        chunk = self.queue.get()
+        if isinstance(chunk, BaseException):
+            self.at_end = True
+            raise self.translated(chunk)
+        self.at_end = not chunk
+        self.room.release()
+        return chunk
 
     def translated(self, error: BaseException) -> BaseException:
         if isinstance(error, BROKEN) or (isinstance(error, OSError) and error.errno is None):

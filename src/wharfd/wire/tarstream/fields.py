@@ -4,6 +4,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from wharfd.model.errors import InvalidParameter
@@ -29,6 +30,7 @@ def truncated() -> InvalidParameter:
     return InvalidParameter("unexpected EOF")
 
 
+@lru_cache(maxsize=4096)
 def number(field: bytes) -> int:
     """Octal text, or GNU's base 256 where the first bit is set (two's complement)."""
     if field[0] & 0x80:
@@ -62,6 +64,9 @@ def text(field: bytes) -> str:
     """A NUL-terminated name."""
     end = field.find(0)
     return (field if end < 0 else field[:end]).decode("utf-8", "surrogateescape")
+
+
+cached_text = lru_cache(maxsize=256)(text)  # of users and groups, which are few
 
 
 def pax_time(value: bytes) -> int:

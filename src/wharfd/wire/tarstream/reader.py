@@ -18,7 +18,16 @@ from struct import Struct
 
 from wharfd.wire.tarstream import fields, sparse
 from wharfd.wire.tarstream.entry import Entry, Kind
-from wharfd.wire.tarstream.fields import BLOCK, MAX_SPECIAL, ZERO_BLOCK, bad_header, number, text, truncated
+from wharfd.wire.tarstream.fields import (
+    BLOCK,
+    MAX_SPECIAL,
+    ZERO_BLOCK,
+    bad_header,
+    cached_text,
+    number,
+    text,
+    truncated,
+)
 
 READ_SIZE = 256 * 1024
 
@@ -244,8 +253,7 @@ class TarReader:
 def _check_sum(block: bytes, field: bytes) -> None:
     """The sum of all bytes with the field itself as blanks; Adler's low half is that sum modulo 65521, 40 times as fast."""
     want = number(field)
-    other = 8 * 0x20 - sum(field)
-    if (want - other + 1) % 65521 == zlib.adler32(block) & 0xFFFF:
+    if (want - 8 * 0x20 + sum(field) + 1) % 65521 == zlib.adler32(block) & 0xFFFF:
         return
     signed = sum(block) - 256 * sum(byte > 127 for byte in block)  # as some old programs count
     if want != signed + 8 * 0x20 - sum(field) + 256 * sum(byte > 127 for byte in field):
@@ -268,7 +276,7 @@ def _plain(block: bytes, values: tuple[bytes, ...], size: int) -> Entry:
         link=text(link) if known is Kind.SYMLINK or known is Kind.HARD_LINK else "",
     )
     if magic[:5] == b"ustar":
-        entry.uname, entry.gname = text(uname), text(gname)
+        entry.uname, entry.gname = cached_text(uname), cached_text(gname)
         if known is Kind.CHARACTER or known is Kind.BLOCK:
             entry.dev_major, entry.dev_minor = number(major), number(minor)
         if magic[5:6] == b"\0" and prefix[0]:
@@ -279,23 +287,26 @@ def _plain(block: bytes, values: tuple[bytes, ...], size: int) -> Entry:
 
 def _apply_pax(entry: Entry, pax: dict[bytes, bytes]) -> None:
     """An empty value leaves what the header says."""
-    get = pax.get
-    if value := get(b"path"):
-        entry.name = value.decode("utf-8", "surrogateescape")
-    if value := get(b"linkpath"):
-        entry.link = value.decode("utf-8", "surrogateescape")
-    if value := get(b"size"):
-        entry.size = fields.pax_number(value)
-    if value := get(b"uid"):
-        entry.uid = fields.pax_number(value)
-    if value := get(b"gid"):
-        entry.gid = fields.pax_number(value)
-    if value := get(b"uname"):
-        entry.uname = value.decode("utf-8", "surrogateescape")
-    if value := get(b"gname"):
-        entry.gname = value.decode("utf-8", "surrogateescape")
-    if value := get(b"mtime"):
-        entry.mtime_ns = fields.pax_time(value)
+    for key, value in pax.items():
+        if not value:
+            continue
+        match key:
+            case b"mtime":
+                entry.mtime_ns = fields.pax_time(value)
+            case b"path":
+                entry.name = value.decode("utf-8", "surrogateescape")
+            case b"linkpath":
+                entry.link = value.decode("utf-8", "surrogateescape")
+            case b"size":
+                entry.size = fields.pax_number(value)
+            case b"uid":
+                entry.uid = fields.pax_number(value)
+            case b"gid":
+                entry.gid = fields.pax_number(value)
+            case b"uname":
+                entry.uname = value.decode("utf-8", "surrogateescape")
+            case b"gname":
+                entry.gname = value.decode("utf-8", "surrogateescape")
     entry.xattrs = fields.pax_xattrs(pax)
 
 

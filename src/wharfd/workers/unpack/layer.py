@@ -8,20 +8,19 @@ from contextlib import suppress
 
 from wharfd.model.archive import MissingLink, UnpackedLayer
 from wharfd.model.errors import InvalidParameter
+from wharfd.wire.tarstream import Entry, Kind, TarReader
 from wharfd.wire.whiteout import OPAQUE_VALUE, OPAQUE_XATTR, Mark, classify
-from wharfd.workers import tar
 from wharfd.workers.source import Source, Tee
-from wharfd.workers.tar import Entry, TarReader
 from wharfd.workers.unpack.tree import Tree, clean
 
-WHITEOUT = b".wh."
+WHITEOUT = ".wh."
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 PERMISSIONS = 0o777
 STICKY = 0o1000
 SET_ID = 0o6000
 
 # A layer that a stranger made must not tell overlayfs where to look for other files.
-FOREIGN_XATTRS = (b"trusted.", b"user.overlay.")
+FOREIGN_XATTRS = ("trusted.", "user.overlay.")
 UNSUPPORTED = frozenset((errno.ENOTSUP, errno.EPERM, errno.ENODATA))
 
 # What a hostile or broken archive makes the kernel say, as opposed to a full or failing disk.
@@ -31,13 +30,12 @@ ARCHIVE_ERRORS = frozenset(
 )  # fmt: skip
 
 RESERVE_BYTES = 64 << 20  # of the disk, that no archive may fill
-MAX_TIME_NS = (1 << 63) - 1
 
 
 class LayerWriter:
     def __init__(self, root: str) -> None:
         self.tree = Tree(root)
-        self.tree.implied.add(b"")
+        self.tree.implied.add("")
         self.size = 0
         self.entries = 0
         self.missing: list[MissingLink] = []
@@ -55,22 +53,20 @@ class LayerWriter:
             self.add_mark(fd, base)
             return
         kind = entry.kind
-        if kind in tar.REGULAR:
+        if kind is Kind.FILE:
             self.add_file(fd, directory, base, entry, reader)
-        elif kind == tar.DIRECTORY:
+        elif kind is Kind.DIRECTORY:
             self.add_directory(fd, directory + base, base, entry)
-        elif kind == tar.SYMLINK:
+        elif kind is Kind.SYMLINK:
             self.replacing(lambda: os.symlink(entry.link, base, dir_fd=fd), fd, directory, base)
             self.set_attributes(fd, base, entry)
-        elif kind == tar.HARD_LINK:
+        elif kind is Kind.HARD_LINK:
             self.add_link(fd, directory, base, entry)
-        elif kind in (tar.CHARACTER, tar.BLOCK_DEVICE, tar.FIFO):
+        else:
             self.replacing(lambda: make_node(entry, base, fd), fd, directory, base)
             self.set_attributes(fd, base, entry)
-        else:
-            raise InvalidParameter(f"unhandled tar header type {kind}")
 
-    def replacing(self, make: Callable[[], object], fd: int, directory: bytes, base: bytes) -> None:
+    def replacing(self, make: Callable[[], object], fd: int, directory: str, base: str) -> None:
         """Docker: a later entry takes the place of an earlier one."""
         try:
             make()
@@ -78,7 +74,7 @@ class LayerWriter:
             self.tree.make_way(fd, base, directory + base)
             make()
 
-    def add_file(self, fd: int, directory: bytes, base: bytes, entry: Entry, reader: TarReader) -> None:
+    def add_file(self, fd: int, directory: str, base: str, entry: Entry, reader: TarReader) -> None:
         try:
             file = os.open(base, NEW_FILE, entry.mode & PERMISSIONS, dir_fd=fd)
         except FileExistsError:
@@ -87,15 +83,10 @@ class LayerWriter:
         try:
             if entry.size:
                 self.size += entry.size
-                if reader.left > self.budget:
+                if reader.body_left > self.budget:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                self.budget -= reader.left
-                if entry.pieces is None:
-                    reader.copy(file)
-                else:
-                    for offset, length in entry.pieces:
-                        reader.copy_piece(file, offset, length)
-                    os.ftruncate(file, entry.size)
+                self.budget -= reader.body_left
+                copy_content(reader, entry, file)
             if entry.uid or entry.gid:
                 os.fchown(file, entry.uid, entry.gid)
             if entry.mode & ~PERMISSIONS:
@@ -107,7 +98,7 @@ class LayerWriter:
         finally:
             os.close(file)
 
-    def add_directory(self, fd: int, path: bytes, base: bytes, entry: Entry) -> None:
+    def add_directory(self, fd: int, path: str, base: str, entry: Entry) -> None:
         mode = stat.S_IMODE(entry.mode)
         is_new = self.tree.make_directory(fd, base, mode & ~SET_ID)
         if not is_new or entry.uid or entry.gid:
@@ -122,25 +113,25 @@ class LayerWriter:
         self.tree.mtimes[path] = entry.mtime_ns
 
     def add_root(self, entry: Entry) -> None:
-        if entry.kind != tar.DIRECTORY:
+        if entry.kind is not Kind.DIRECTORY:
             raise InvalidParameter("invalid archive: its root is no directory")
-        root = self.tree.open[b""]
+        root = self.tree.open[""]
         os.fchown(root, entry.uid, entry.gid)
-        self.tree.modes[b""] = stat.S_IMODE(entry.mode)
-        self.tree.mtimes[b""] = entry.mtime_ns
-        self.tree.implied.discard(b"")
+        self.tree.modes[""] = stat.S_IMODE(entry.mode)
+        self.tree.mtimes[""] = entry.mtime_ns
+        self.tree.implied.discard("")
         if entry.xattrs:
             set_xattrs(root, entry.xattrs)
 
-    def add_mark(self, fd: int, base: bytes) -> None:
+    def add_mark(self, fd: int, base: str) -> None:
         # The marks need no directory of theirs in the path: `fd` is that directory.
-        found = classify(os.fsdecode(base))
+        found = classify(base)
         if found.mark is Mark.WHITEOUT:
-            self.tree.white_out(fd, os.fsencode(found.target))
+            self.tree.white_out(fd, found.target)
         elif found.mark is Mark.OPAQUE:
             os.setxattr(fd, OPAQUE_XATTR, OPAQUE_VALUE)
 
-    def add_link(self, fd: int, directory: bytes, base: bytes, entry: Entry) -> None:
+    def add_link(self, fd: int, directory: str, base: str, entry: Entry) -> None:
         target = clean(entry.link)
         try:
             source, name = self.tree.find(target)
@@ -148,10 +139,10 @@ class LayerWriter:
         except FileNotFoundError:
             with suppress(FileNotFoundError):
                 self.tree.make_way(fd, base, directory + base)
-            self.missing.append(MissingLink(path=directory + base, target=target))
+            self.missing.append(MissingLink(path=os.fsencode(directory + base), target=os.fsencode(target)))
             return
         if stat.S_ISDIR(status.st_mode):
-            raise InvalidParameter(f"invalid archive: hard link to the directory {os.fsdecode(target)!r}")
+            raise InvalidParameter(f"invalid archive: hard link to the directory {target!r}")
         try:
             os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
         except FileExistsError:
@@ -161,13 +152,13 @@ class LayerWriter:
             self.tree.make_way(fd, base, directory + base)
             os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
 
-    def set_attributes(self, fd: int, base: bytes, entry: Entry) -> None:
+    def set_attributes(self, fd: int, base: str, entry: Entry) -> None:
         """Of links and nodes, which are not opened."""
         if entry.uid or entry.gid:
             os.chown(base, entry.uid, entry.gid, dir_fd=fd, follow_symlinks=False)
         os.utime(base, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
 
-    def set_directory_xattrs(self, fd: int, base: bytes, xattrs: dict[bytes, bytes]) -> None:
+    def set_directory_xattrs(self, fd: int, base: str, xattrs: dict[str, bytes]) -> None:
         file = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
         try:
             set_xattrs(file, xattrs)
@@ -175,16 +166,33 @@ class LayerWriter:
             os.close(file)
 
 
-def make_node(entry: Entry, base: bytes, fd: int) -> None:
+def copy_content(reader: TarReader, entry: Entry, fd: int) -> None:
+    if entry.sparse is None:
+        while data := reader.read_body():
+            write_all(fd, data)
+        return
+    for offset, data in reader.segments(entry):
+        os.lseek(fd, offset, os.SEEK_SET)
+        write_all(fd, data)
+    os.ftruncate(fd, entry.size)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, data[written:])
+
+
+def make_node(entry: Entry, base: str, fd: int) -> None:
     permissions = stat.S_IMODE(entry.mode)
-    if entry.kind == tar.FIFO:
+    if entry.kind is Kind.FIFO:
         os.mkfifo(base, permissions, dir_fd=fd)
         return
-    kind = stat.S_IFCHR if entry.kind == tar.CHARACTER else stat.S_IFBLK
-    os.mknod(base, kind | permissions, os.makedev(*entry.device), dir_fd=fd)
+    kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
+    os.mknod(base, kind | permissions, os.makedev(entry.dev_major, entry.dev_minor), dir_fd=fd)
 
 
-def set_xattrs(fd: int, xattrs: dict[bytes, bytes]) -> None:
+def set_xattrs(fd: int, xattrs: dict[str, bytes]) -> None:
     for name, value in xattrs.items():
         if name.startswith(FOREIGN_XATTRS):
             continue
@@ -201,18 +209,17 @@ def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
     source = Source(Tee(os.open(blob_path, os.O_RDONLY | os.O_CLOEXEC)), compression)
     writer = LayerWriter(into)
     try:
-        reader = TarReader(iter(source))
+        reader = TarReader(source.read)
         for entry in reader:
-            if not -MAX_TIME_NS <= entry.mtime_ns <= MAX_TIME_NS:
-                entry.mtime_ns = 0
             try:
                 writer.add(entry, reader)
             except OSError as e:
                 if e.errno in ARCHIVE_ERRORS:
-                    raise InvalidParameter(f"invalid archive: {os.fsdecode(entry.name)!r}: {e.strerror}") from e
+                    raise InvalidParameter(f"invalid archive: {entry.name!r}: {e.strerror}") from e
                 raise
             except (ValueError, OverflowError) as e:
-                raise InvalidParameter(f"invalid archive: {os.fsdecode(entry.name)!r}: {e}") from e
+                raise InvalidParameter(f"invalid archive: {entry.name!r}: {e}") from e
+        reader.drain()
         writer.tree.finish()
     finally:
         source.close()
@@ -221,6 +228,6 @@ def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
         diff_id=source.digest,
         size_bytes=writer.size,
         entries=writer.entries,
-        implied=sorted(writer.tree.implied),
+        implied=sorted(map(os.fsencode, writer.tree.implied)),
         missing_links=writer.missing,
     )
