@@ -28,7 +28,11 @@ class Behaviour:
     single_endpoint: bool  # <1.44: more than one endpoint at create is refused
     endpoint_takes_mac: bool  # >=1.44 at create
     refuses_config_mac: bool  # >=1.52: Config.MacAddress with a value is refused
-    warns_empty_port_bindings: bool  # >=1.52
+    keeps_default_network_mode: bool  # <1.45: NetworkMode stays "default", later it becomes the bridge's name
+    read_only_non_recursive: bool  # <1.44: a read-only bind leaves the mounts below it writable
+    warns_ignored_volume_driver: bool  # >=1.48: VolumeDriver does not hold for Mounts
+    warns_empty_port_bindings: bool  # exactly 1.52
+    drops_empty_port_bindings: bool  # >=1.53: a port without bindings is not published
     legacy_eth_sysctls: bool  # <1.48: net.*.ethN.* sysctls are moved to the endpoint with a warning, later refused
     connect_takes_mac: bool  # >=1.54
     update_takes_blkio_devices: bool  # >=1.55
@@ -94,7 +98,11 @@ def behaviour_of(version: Version) -> Behaviour:
         single_endpoint=below(44),
         endpoint_takes_mac=since(44),
         refuses_config_mac=since(52),
-        warns_empty_port_bindings=since(52),
+        keeps_default_network_mode=below(45),
+        read_only_non_recursive=below(44),
+        warns_ignored_volume_driver=since(48),
+        warns_empty_port_bindings=since(52) and below(53),
+        drops_empty_port_bindings=since(53),
         legacy_eth_sysctls=below(48),
         connect_takes_mac=since(54),
         update_takes_blkio_devices=since(55),

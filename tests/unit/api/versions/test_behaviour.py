@@ -11,7 +11,7 @@ from wharfd.api.versions import behaviour
 from wharfd.api.versions.behaviour import Behaviour
 from wharfd.api.versions.version import MAX, MIN, Version
 
-FLAGS = [field.name for field in fields(Behaviour) if field.name != "version"]
+FLAGS = [field.name for field in fields(Behaviour) if field.name not in {"version", "warns_empty_port_bindings"}]
 
 
 def documented() -> dict[str, tuple[str, int]]:
@@ -37,3 +37,8 @@ def test_flag_turns_only_once(flag: str) -> None:
 
 def test_one_object_per_version() -> None:
     assert Behaviour.for_version(Version(1, 40)) is Behaviour.for_version(Version.parse("1.40"))
+
+
+def test_empty_port_bindings_draw_a_warning_in_one_version_only() -> None:
+    warned = [minor for minor in range(24, 56) if Behaviour.for_version(Version(1, minor)).warns_empty_port_bindings]
+    assert warned == [52]

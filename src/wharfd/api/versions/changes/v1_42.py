@@ -1,6 +1,6 @@
 """API 1.42: what it changed."""
 
-from wharfd.api.versions.changes import response
+from wharfd.api.versions.changes import request, response
 from wharfd.model.json import JsonObject
 
 
@@ -8,3 +8,28 @@ from wharfd.model.json import JsonObject
 def show_kernel_memory(doc: JsonObject) -> None:
     """1.42 removed KernelMemory: no kernel of today limits it apart from the rest."""
     doc["KernelMemory"] = doc["KernelMemoryTCP"]
+
+
+@request("container.create", below="1.42")
+def drop_foreign_mount_options(doc: JsonObject) -> None:
+    """1.42 added BindOptions.CreateMountpoint, and refuses the options of one mount type on another."""
+    for mount in doc.get("HostConfig", {}).get("Mounts", ()):
+        mount.get("BindOptions", {}).pop("CreateMountpoint", None)
+        if mount.get("Type") != "volume":
+            mount.pop("VolumeOptions", None)
+        if mount.get("Type") != "tmpfs":
+            mount.pop("TmpfsOptions", None)
+
+
+@request("container.create", below="1.42")
+def ignore_console_size(doc: JsonObject) -> None:
+    """1.42 honours ConsoleSize on Linux."""
+    if "HostConfig" in doc:
+        doc["HostConfig"].pop("ConsoleSize", None)
+
+
+@response("container.inspect", below="1.42")
+def show_container_kernel_memory(doc: JsonObject) -> None:
+    """1.42 removed the limits of kernel memory."""
+    doc["HostConfig"]["KernelMemory"] = 0
+    doc["HostConfig"]["KernelMemoryTCP"] = 0

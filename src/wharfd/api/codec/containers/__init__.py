@@ -1,0 +1,1 @@
+"""Containers between JSON and records: `create` and `update` read bodies, `inspect` and `listing` write answers."""

@@ -1,0 +1,111 @@
+"""The networks that a container is to join: checked, and put under the names of the networks."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from wharfd.model.config import ContainerConfig, EndpointIPAMConfig, EndpointSettings, HostConfig
+from wharfd.model.errors import InvalidParameter
+from wharfd.model.network import NetworkRecord
+
+BRIDGE = "bridge"
+PREDEFINED = frozenset({BRIDGE, "host", "none", "default"})
+_MAC = re.compile(r"(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4}")
+
+Endpoints = Mapping[str, EndpointSettings | None]
+FindNetwork = Callable[[str], NetworkRecord | None]
+
+
+def network_name(mode: str) -> str:
+    """The network that a `NetworkMode` stands for: "default" is the bridge; empty for another container's."""
+    if mode.startswith("container:"):
+        return ""
+    return BRIDGE if mode in {"", "default"} else mode
+
+
+def check_endpoints(endpoints: Endpoints, find: FindNetwork) -> None:
+    """Raises InvalidParameter; all faults of one endpoint in one message, as dockerd does."""
+    for name, endpoint in endpoints.items():
+        try:
+            if endpoint is None:
+                raise InvalidParameter("EndpointsConfig is nil")
+            check_endpoint(name, endpoint, find(name))
+        except InvalidParameter as e:
+            raise e.prefixed(f"invalid config for network {name}: ") from e
+
+
+def check_endpoint(name: str, endpoint: EndpointSettings, network: NetworkRecord | None) -> None:
+    if endpoint.mac_address and not _MAC.fullmatch(endpoint.mac_address):
+        raise InvalidParameter(f"invalid MAC address {endpoint.mac_address}")
+    ipam = endpoint.ipam_config or EndpointIPAMConfig()
+    has_address = bool(ipam.ipv4_address or ipam.ipv6_address)
+    faults = []
+    if name in PREDEFINED and has_address:
+        faults.append("user specified IP address is supported on user defined networks only")
+    if name in PREDEFINED and endpoint.aliases:
+        faults.append("network-scoped alias is supported only for containers in user defined networks")
+    faults += faults_of_addresses(ipam)
+    if network is not None and has_address and network.predefined:
+        faults.append(
+            "user specified IP address is supported only when connecting to networks with user configured subnets"
+        )
+    if len(faults) == 1:
+        raise InvalidParameter(f"invalid endpoint settings:\n{faults[0]}")
+    if faults:
+        raise InvalidParameter("\n* ".join(["invalid endpoint settings:", *faults]))
+
+
+def faults_of_addresses(ipam: EndpointIPAMConfig) -> list[str]:
+    faults = []
+    if ipam.ipv4_address and version_of(ipam.ipv4_address) != 4:
+        faults.append(f"invalid IPv4 address: {ipam.ipv4_address}")
+    if ipam.ipv6_address and version_of(ipam.ipv6_address) != 6:
+        faults.append(f"invalid IPv6 address: {ipam.ipv6_address}")
+    faults += [f"invalid link-local IP address: {ip}" for ip in ipam.link_local_ips or () if not version_of(ip)]
+    return faults
+
+
+def version_of(text: str) -> int:
+    """4 or 6; 0 if it is no address."""
+    try:
+        return ipaddress.ip_address(text).version
+    except ValueError:
+        return 0
+
+
+def join_networks(
+    config: ContainerConfig, host: HostConfig, endpoints: Endpoints, find: FindNetwork
+) -> dict[str, EndpointSettings]:
+    """What the container joins when it starts, by network name.
+
+    A key may be a network's name, id or the beginning of its id.  `NetworkMode`'s own network is joined even if it is not listed.  A
+    network that does not exist stays as typed: it may exist by the time of the start.
+    """
+    own = network_name(host.network_mode)
+    if not own or config.network_disabled:
+        return {}
+    joined: dict[str, EndpointSettings] = {}
+    for key, endpoint in endpoints.items():
+        network = find(key)
+        joined[network.name if network else key] = asked_only(endpoint or EndpointSettings())
+    network = find(own)
+    joined.setdefault(network.name if network else own, EndpointSettings())
+    return joined
+
+
+def asked_only(endpoint: EndpointSettings) -> EndpointSettings:
+    """Docker: clients post back what inspect gave them; addresses of an earlier life are not wishes."""
+    return msgspec.structs.replace(
+        endpoint,
+        network_id="",
+        endpoint_id="",
+        gateway="",
+        ip_address="",
+        ip_prefix_len=0,
+        ipv6_gateway="",
+        global_ipv6_address="",
+        global_ipv6_prefix_len=0,
+        dns_names=None,
+    )

@@ -1,0 +1,61 @@
+"""All that is known of one container.  Reads records, without locks; only `size` touches the disk."""
+
+from dataclasses import dataclass
+
+from wharfd.engine.containers.endpoints import network_name
+from wharfd.engine.containers.images import ImageNames
+from wharfd.engine.containers.sizes import Size, size_of
+from wharfd.engine.containers.status import Ports, shown_ports
+from wharfd.engine.ledger import Ledger
+from wharfd.engine.lifecycle import docker_status
+from wharfd.model.container import ContainerRecord, State
+from wharfd.model.image import ImagePlatform
+from wharfd.ports.files import ContainerFiles
+from wharfd.ports.storage import LayerStore, RootfsStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerView:
+    """`directory` is where the container's files lie on the host; `mac` the address that was asked for on its main network."""
+
+    record: ContainerRecord
+    status: str
+    directory: str
+    ports: Ports
+    mac: str
+    manifest: ImagePlatform | None
+    size: Size | None
+
+    @property
+    def is_restarting(self) -> bool:
+        return self.record.state is State.RESTARTING
+
+
+class InspectContainer:
+    def __init__(self, *, ledger: Ledger, files: ContainerFiles, rootfs: RootfsStore, layers: LayerStore) -> None:
+        self.ledger = ledger
+        self.files = files
+        self.rootfs = rootfs
+        self.layers = layers
+
+    async def __call__(self, ref: str, *, size: bool = False) -> ContainerView:
+        """Raises ContainerNotFound, InvalidParameter (ambiguous)."""
+        record = self.ledger.container(ref)
+        return ContainerView(
+            record=record,
+            status=docker_status(record),
+            directory=self.files.directory(record.id),
+            ports=shown_ports(record),
+            mac=asked_mac(record),
+            manifest=ImageNames(self.ledger).manifest(record),
+            size=await size_of(record, self.rootfs, self.layers) if size else None,
+        )
+
+
+def asked_mac(record: ContainerRecord) -> str:
+    """While it runs, its endpoint shows what was given, asked for or not."""
+    name = network_name(record.host_config.network_mode)
+    if record.state in {State.STARTING, State.RUNNING, State.PAUSED}:
+        return record.asked_macs.get(name, "")
+    endpoint = record.networks.get(name)
+    return endpoint.mac_address if endpoint else ""

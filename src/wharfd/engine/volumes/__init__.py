@@ -1,0 +1,1 @@
+"""Use cases of volumes: create, list, inspect, remove, prune."""

@@ -1,0 +1,92 @@
+"""How a volume comes to be, for its own sake or as part of a container."""
+
+from collections.abc import Callable, Mapping
+
+from wharfd.engine.ledger import Ledger
+from wharfd.model.errors import Conflict, InvalidParameter, NotFound
+from wharfd.model.ids import VolumeName
+from wharfd.model.volume import VolumeRecord
+from wharfd.ports.clock import Clock
+from wharfd.ports.volumes import VolumeDriver
+from wharfd.wire.names import new_id, parse_volume_name
+
+LOCAL = "local"
+ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+
+
+class VolumeMaker:
+    """Makes a volume's directory and record; the caller commits the record, and holds the lock of the name meanwhile."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        drivers: Mapping[str, VolumeDriver],
+        randbytes: Callable[[int], bytes],
+    ) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self.drivers = drivers
+        self.randbytes = randbytes
+
+    def driver(self, name: str) -> VolumeDriver:
+        """Raises NotFound with dockerd's text."""
+        driver = self.drivers.get(name or LOCAL)
+        if driver is None:
+            raise NotFound(f'error looking up volume plugin {name}: plugin "{name}" not found')
+        return driver
+
+    def fresh_name(self) -> VolumeName:
+        return VolumeName(new_id(self.randbytes))
+
+    def existing(self, name: str, driver: str, options: dict[str, str] | None = None) -> VolumeRecord | None:
+        """The volume of that name, if there is one.
+
+        Raises:
+            Conflict: it exists with another driver.
+        """
+        found = self.ledger.volumes.get(name)
+        if found is None:
+            return None
+        if driver and driver != found.driver:
+            raise Conflict(
+                f'create {name}: conflict: volume name must be unique: driver "{found.driver}" has it already'
+            )
+        # Docker: other options for a volume that exists are passed over.
+        del options
+        return found
+
+    async def make(
+        self,
+        name: str,
+        driver: str = "",
+        *,
+        labels: dict[str, str] | None = None,
+        options: dict[str, str] | None = None,
+        anonymous: bool = False,
+    ) -> VolumeRecord:
+        """A volume that does not exist yet; not committed.  Whoever gives up removes it with its driver.
+
+        Raises:
+            InvalidParameter: a bad name, or options that the driver does not know.
+            NotFound: no such driver.
+        """
+        try:
+            chosen = self.driver(driver)
+            checked = parse_volume_name(name)
+            if anonymous:
+                labels = {**(labels or {}), ANONYMOUS_LABEL: ""}
+            return await chosen.create(
+                VolumeRecord(
+                    name=checked,
+                    driver=driver or LOCAL,
+                    mountpoint="",
+                    created_ns=self.clock.now_ns(),
+                    labels=labels,
+                    options=options,
+                    anonymous=anonymous,
+                )
+            )
+        except (InvalidParameter, NotFound) as e:
+            raise e.prefixed(f"create {name}: ") from e
