@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig
-from wharfd.model.ids import ContainerId, ImageId
+from wharfd.model.ids import ContainerId, Digest, ImageId
 from wharfd.model.network import Endpoint
 
 
@@ -87,6 +87,8 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     driver: str  # storage driver's name
     rootfs: Rootfs | None = None
     mounts: list[MountPoint] = []
+    read_only_non_recursive: bool = False  # mounts below a read-only bind stay writable (clients below API 1.44)
+    manifest: Digest | None = None  # of the image for this platform
     log_path: str = ""
     # process
     state: State = State.CREATING
