@@ -140,9 +140,11 @@ def parse_duration(text: str) -> int:
         scale = _UNITS.get(unit)
         if scale is None:
             raise InvalidParameter(f'time: unknown unit "{unit}" in duration {quoted}')
-        digits = fraction[1:20]  # what is beyond 19 digits is below a nanosecond in every unit
         total += _bounded(whole, quoted) * scale
-        total += int(digits or "0") * scale // 10 ** len(digits)
+        if len(fraction) > 1:
+            digits = fraction[1:20] if int(fraction[1:19]) <= _MAX_INT64 // 10 else fraction[1:19]
+            # Docker: Go multiplies in floating point here, so that 0.333…h is twenty minutes.
+            total += int(float(int(digits)) * (float(scale) / 10.0 ** len(digits)))
         rest = rest[match.end() :]
     if total > _MAX_INT64 + (text[0] == "-"):
         raise InvalidParameter(f"time: invalid duration {quoted}")
