@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import re
+import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
@@ -48,6 +49,7 @@ from wharfd.wire.resources import Write, cgroup1_device_writes, cgroup1_writes, 
 log = logging.getLogger(__name__)
 
 CREATE_TIMEOUT_S = 120.0
+INIT_PROGRAMS = ("docker-init", "tini-static", "catatonit")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _VERSION = re.compile(r"version (\S+)")
 
@@ -381,11 +383,7 @@ class ConmonRuntime:
         if exit_seen is not None or not placement.pid:
             return exit_seen
         if container_id not in self.monitors and placement.monitor_pid:
-            try:
-                self._follow(container_id, watch_exit(placement.monitor_pid, start_time=placement.monitor_start))
-            except ProcessLookupError:
-                if self._is_alive(placement):
-                    await self._end_unmonitored(placement)
+            await self._adopt(placement)
         monitor = self.monitors.get(container_id)
         if monitor is not None and not self._is_alive(placement):
             await self.takedown.wait_for_monitor(monitor)
@@ -393,6 +391,17 @@ class ConmonRuntime:
         if exit_seen is not None:
             self.reported.add(container_id)
         return exit_seen
+
+    async def _adopt(self, placement: Placement) -> None:
+        """Follow the monitor that an engine before this one spawned."""
+        try:
+            # Linux: a dead monitor that nobody has reaped yet still has a pid and a start time.
+            if not is_process_alive(placement.monitor_pid, placement.monitor_start):
+                raise ProcessLookupError
+            self._follow(placement.container_id, watch_exit(placement.monitor_pid, start_time=placement.monitor_start))
+        except ProcessLookupError:
+            if self._is_alive(placement):
+                await self._end_unmonitored(placement)
 
     async def leftovers(self) -> Sequence[ContainerId]:
         return [ContainerId(each) for each in sorted(await self._leftovers())]
@@ -480,6 +489,18 @@ class ConmonRuntime:
             return cgroup.is_frozen()
         except OSError:
             return False
+
+
+def find_init() -> str:
+    """The host's init program for `--init`; empty if none is installed.
+
+    It is bound into containers whose libraries are not the host's, so it must be a static one: Debian's `tini` is not.
+    """
+    for name in INIT_PROGRAMS:
+        found = shutil.which(name, path=_ENVIRONMENT["PATH"])
+        if found is not None:
+            return found
+    return ""
 
 
 def is_process_alive(pid: int, start: int) -> bool:

@@ -19,6 +19,8 @@ _CRUN_STAT = re.compile(
 _CRUN_CHDIR = re.compile(
     r"(?:chdir|cannot chdir to|mkdir) `(?P<path>[^`]*)`?: (?P<reason>.*)", re.IGNORECASE | re.DOTALL
 )
+_LOG_LINE = re.compile(r'^time="[^"]*" level=(?:error|fatal) msg="(?P<text>(?:[^"\\]|\\.)*)"', re.MULTILINE)
+_LOG_ESCAPE = re.compile(r"\\(.)")
 _ERRNO_TEXTS = (
     "Permission denied",
     "Operation not permitted",
@@ -52,6 +54,9 @@ def start_failed(said: str, runtime: str, program: str) -> StartFailed:
 
 def _runc_words(said: str, program: str) -> str:
     """crun's message in runc's words where clients depend on them; others unchanged but for the errno's first letter."""
+    if logged := _LOG_LINE.findall(said):
+        # runc without a log file of its own: lines of key=value, the last of which is the failure.
+        said = _LOG_ESCAPE.sub(r"\1", logged[-1])
     said = said.removeprefix("error: ") or "the runtime ended without a message"
     if said.startswith("runc create failed"):
         return said
