@@ -52,3 +52,18 @@ def volume_mount_event(volume: VolumeRecord, mount: MountPoint, container_id: st
 
 def volume_unmount_event(volume: VolumeRecord, container_id: str, at_ns: int) -> Event:
     return volume_event(volume, "unmount", at_ns, container=container_id)
+
+
+def image_event(
+    image_id: str, action: str, at_ns: int, *, name: str = "", labels: dict[str, str] | None = None
+) -> Event:
+    """`name` is the familiar reference that it is about, `labels` those of the image's config if it is still there."""
+    attributes = dict(labels or {})
+    if name:
+        attributes["name"] = name
+    return Event(type="image", action=action, actor_id=image_id, attributes=attributes, at_ns=at_ns)
+
+
+def prune_event(kind: str, at_ns: int, reclaimed_bytes: int) -> Event:
+    """After a prune of that type of objects.  Docker: it has no actor."""
+    return Event(type=kind, action="prune", actor_id="", attributes={"reclaimed": str(reclaimed_bytes)}, at_ns=at_ns)

@@ -2,8 +2,13 @@
 
 A change is one call: records and events go into one transaction, then take their place in memory, then the events are published.
 Readers see the old record or the new one.  Nothing else writes records.
+
+Memory ends as the store does, and listeners hear events by rising numbers, also where a change that was asked for later is shown
+earlier (`post` beside a `commit` that waits for the disk).
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -18,6 +23,19 @@ from wharfd.model.network import NetworkRecord
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.records import Deletion, Record, RecordStore
 
+Key = tuple[str, str]
+
+
+class Entry:
+    """One change on its way: which one it is, what it tells, and whether that may be told now."""
+
+    __slots__ = ("events", "is_settled", "number")
+
+    def __init__(self, number: int, events: Sequence[Event]) -> None:
+        self.number = number
+        self.events = events
+        self.is_settled = False
+
 
 class Ledger:
     def __init__(self, store: RecordStore, bus: EventBus) -> None:
@@ -28,6 +46,9 @@ class Ledger:
         self.images: dict[str, ImageRecord] = {}
         self.volumes: dict[str, VolumeRecord] = {}
         self.last_seq = 0
+        self.entries = 0
+        self.untold: deque[Entry] = deque()
+        self.shown: dict[Key, int] = {}  # while entries wait: the number of the entry that each key shows
 
     async def open(self) -> None:
         snapshot = await self.store.open()
@@ -40,23 +61,53 @@ class Ledger:
         self.last_seq = snapshot.last_event_seq
 
     async def commit(self, *changes: Record | Deletion, events: Sequence[Event] = (), durable: bool = False) -> None:
-        """Write, then show, then publish.  With `durable` the change survives a power cut when this returns."""
-        numbered = self.number(events)
-        await self.store.commit(changes, numbered, durable=durable)
-        self.show(changes)
-        for event in numbered:
-            self.bus.publish(event)
+        """Write, then show, then publish.  With `durable` the change survives a power cut when this returns.
+
+        A caller that is cancelled meanwhile learns so when the change is done.  On an error nothing has changed.
+        """
+        entry = self.enter(events)
+        try:
+            await self.store.commit(changes, entry.events, durable=durable)
+        except asyncio.CancelledError:
+            self.settle(entry, changes)
+            raise
+        except BaseException:
+            entry.events = ()
+            self.settle(entry, ())
+            raise
+        self.settle(entry, changes)
 
     def post(self, *changes: Record | Deletion, events: Sequence[Event] = ()) -> None:
-        """The same, shown and published at once and written soon after, in order.
+        """The same, shown at once and written soon after, in order.
 
         Only for changes that reconcile would find out by itself after a crash.
         """
-        numbered = self.number(events)
-        self.store.post(changes, numbered)
-        self.show(changes)
-        for event in numbered:
-            self.bus.publish(event)
+        entry = self.enter(events)
+        self.store.post(changes, entry.events)
+        self.settle(entry, changes)
+
+    def enter(self, events: Sequence[Event]) -> Entry:
+        self.entries += 1
+        entry = Entry(self.entries, self.number(events))
+        self.untold.append(entry)
+        return entry
+
+    def settle(self, entry: Entry, changes: Sequence[Record | Deletion]) -> None:
+        """Show what no later entry has shown; tell everything that no earlier entry holds up."""
+        entry.is_settled = True
+        if len(self.untold) == 1:
+            self.show(changes)
+        else:
+            for change in changes:
+                key = key_of(change)
+                if self.shown.get(key, 0) < entry.number:
+                    self.shown[key] = entry.number
+                    self.show([change])
+        while self.untold and self.untold[0].is_settled:
+            for event in self.untold.popleft().events:
+                self.bus.publish(event)
+        if not self.untold:
+            self.shown.clear()
 
     def number(self, events: Sequence[Event]) -> list[Event]:
         numbered = []
@@ -104,3 +155,18 @@ class Ledger:
         if record is None:
             raise VolumeNotFound(name)
         return record
+
+
+def key_of(change: Record | Deletion) -> Key:
+    """Kind and id of what it changes."""
+    match change:
+        case ContainerRecord():
+            return "container", change.id
+        case NetworkRecord():
+            return "network", change.id
+        case ImageRecord():
+            return "image", change.id
+        case VolumeRecord():
+            return "volume", change.name
+        case Deletion():
+            return change.kind, change.id

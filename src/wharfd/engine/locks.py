@@ -12,7 +12,10 @@ from contextvars import ContextVar
 
 ORDER = ("container", "network", "volume", "image")
 
-held_now: ContextVar[tuple[tuple[int, str], ...]] = ContextVar("held_locks", default=())
+Held = tuple[tuple[int, str], ...]
+
+# With the task that holds them: a task that is started meanwhile inherits the variable, but not the locks.
+held_now: ContextVar[tuple[asyncio.Task[object] | None, Held]] = ContextVar("held_locks", default=(None, ()))
 
 
 class LockOrderError(RuntimeError):
@@ -28,7 +31,10 @@ class KeyedLocks:
     @asynccontextmanager
     async def hold(self, kind: str, key: str) -> AsyncIterator[None]:
         rank = (ORDER.index(kind), key)
-        before = held_now.get()
+        task = asyncio.current_task()
+        holder, before = held_now.get()
+        if holder is not task:
+            before = ()
         if before and rank <= before[-1]:
             raise LockOrderError(f"{kind} {key} asked for while {before} are held")
         lock, users = self.locks.get((kind, key), (None, 0))
@@ -37,7 +43,7 @@ class KeyedLocks:
         self.locks[kind, key] = (lock, users + 1)
         try:
             async with lock:
-                token = held_now.set((*before, rank))
+                token = held_now.set((task, (*before, rank)))
                 try:
                     yield
                 finally:

@@ -18,10 +18,12 @@ class Tasks:
         self.closed = False
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Start `work` now.  The task is kept alive until it ends."""
+        """Start `work` now.  The task is kept alive until it ends.  After `close` it is cancelled before its first step."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self.running.add(task)
         task.add_done_callback(self.ended)
+        if self.closed:
+            task.cancel()
         return task
 
     def ended(self, task: asyncio.Task[Any]) -> None:

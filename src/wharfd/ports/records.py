@@ -46,6 +46,9 @@ class RecordStore(Protocol):
 
         Committed (not durable) survives the engine's death by SIGKILL.  An event without a number is given the next one; a number
         that is not above all before it raises Internal.  A commit that fails changes nothing and disturbs no other one.
+
+        Its place in the order is that of the call's first step, before anything is waited for.  It cannot be cancelled: a caller that is
+        cancelled meanwhile gets CancelledError when the commit has ended well, and its error when it has not.
         """
 
     def post(self, changes: Sequence[Record | Deletion] = (), events: Sequence[Event] = ()) -> None:

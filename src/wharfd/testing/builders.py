@@ -11,7 +11,7 @@ import itertools
 import msgspec
 
 from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig, LogConfig, RestartPolicy
-from wharfd.model.container import ContainerRecord, Rootfs
+from wharfd.model.container import ContainerRecord, Rootfs, State
 from wharfd.model.event import Event
 from wharfd.model.ids import ChainId, ContainerId, Digest, ImageId, NetworkId, VolumeName
 from wharfd.model.image import ImagePlatform, ImageRecord
@@ -80,6 +80,7 @@ def a_container(
         host_config=host_config or a_host_config(),
         networks={"bridge": EndpointSettings()},
         driver="overlay2",
+        state=State.CREATED,
     )
     record = msgspec.structs.replace(base, **over)
     if record.rootfs is None and "rootfs" not in over:

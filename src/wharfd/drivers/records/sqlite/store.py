@@ -12,6 +12,7 @@ While worker `writer` is busy, commits queue behind it and go into one transacti
 """
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -153,7 +154,7 @@ class SqliteRecords:
     ) -> None:
         waiting = self.enter(self.statements(changes, events), wanted=True)
         if waiting is not None:
-            await waiting
+            await outlast(waiting)
         if durable:
             await self.sync()
 
@@ -292,7 +293,7 @@ class SqliteRecords:
         if self.syncing is None or self.syncing.done():
             self.syncing = self.disk.submit(lambda: os.fdatasync(self.log_fd))
         try:
-            await asyncio.shield(self.syncing)
+            await outlast(self.syncing)
         except OSError as e:
             raise Internal(f"the record store {self.path} cannot be synced: {e}") from e
 
@@ -329,6 +330,18 @@ class SqliteRecords:
             done: asyncio.Future[None] = self.writer.loop.create_future()
             self.queue.append(Transaction([], done))
             await done
+
+
+async def outlast(job: asyncio.Future[None]) -> None:
+    """Wait for the end of `job`, also if the caller is cancelled: that is raised then, unless the job failed."""
+    try:
+        await asyncio.shield(job)
+    except asyncio.CancelledError:
+        while not job.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([job])
+        job.result()
+        raise
 
 
 def sync_folder(path: str) -> None:
