@@ -158,16 +158,19 @@ def _facts_v2(layout: CgroupLayout) -> CgroupFacts:
     root = layout.unified or _ROOT
     with open(f"{root}/cgroup.controllers") as f:
         controllers = frozenset(f.read().split())
-    samples = _samples(root, cgroup_paths().get("", "/"))
+    # The root has other files than the cgroups below it.
+    samples = [d for d in _samples(root, cgroup_paths().get("", "/")) if d != root]
 
-    def has(file: str) -> bool:
-        """Whether a cgroup below the root has the file; taken for granted where none has the controller switched on."""
+    def has(file: str, *, otherwise: bool) -> bool:
+        """Whether cgroups have the file; `otherwise` where none has the controller switched on, so that nothing can be seen."""
         controller = file.partition(".")[0]
         if controller not in controllers:
             return False
         telling = [d for d in samples if os.path.exists(f"{d}/{_always_there(controller)}")]
-        return not telling or any(os.path.exists(f"{d}/{file}") for d in telling)
+        return any(os.path.exists(f"{d}/{file}") for d in telling) if telling else otherwise
 
+    # Weights need a scheduler or cost model that few hosts have, the others are in every distribution's kernel.
+    weights = has("io.weight", otherwise=False) or has("io.bfq.weight", otherwise=False)
     cpu = "cpu" in controllers
     return CgroupFacts(
         version=2,
@@ -175,7 +178,7 @@ def _facts_v2(layout: CgroupLayout) -> CgroupFacts:
         controllers=controllers,
         memory_limit="memory" in controllers,
         memory_reservation="memory" in controllers,
-        swap_limit=has("memory.swap.max"),
+        swap_limit=has("memory.swap.max", otherwise=True),
         swappiness=False,
         oom_kill_disable=False,
         kernel_memory_tcp=False,
@@ -185,9 +188,9 @@ def _facts_v2(layout: CgroupLayout) -> CgroupFacts:
         cpu_realtime=False,
         cpuset="cpuset" in controllers,
         pids_limit="pids" in controllers,
-        blkio_weight=has("io.weight") or has("io.bfq.weight"),
-        blkio_weight_device=has("io.weight") or has("io.bfq.weight"),
-        blkio_throttle=has("io.max"),
+        blkio_weight=weights,
+        blkio_weight_device=weights,
+        blkio_throttle=has("io.max", otherwise=True),
         hugetlb="hugetlb" in controllers,
         # Linux: part of v2 itself since 5.2; devices are filtered by BPF programs.
         freezer=True,

@@ -57,8 +57,9 @@ def mount_overlay(
             raise
         try:
             _mount_joined(layers, target)
-        except OSError:
-            raise e from None  # the newer call's words say more
+        except OSError as joined:
+            # Two times EINVAL: the newer call's words say more.
+            raise (e if joined.errno == errno.EINVAL else joined) from None
         _kernel_lacks_append = True
 
 

@@ -143,7 +143,7 @@ def test_delete_refuses_while_processes_live(cgroup: Cgroup) -> None:
         with pytest.raises(OSError) as busy:
             cgroup.delete(timeout_s=0.02)
         assert busy.value.errno == errno.EBUSY
-        assert process_state(process.pid) == "S"
+        assert process_state(process.pid) not in (None, "Z")
     cgroup.delete()
     cgroup.delete()
     assert not cgroup.exists()

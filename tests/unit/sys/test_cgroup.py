@@ -121,8 +121,10 @@ def test_v2_values_are_read_and_written(tmp_path: Path) -> None:
 def test_v2_facts(tmp_path: Path) -> None:
     layout = CgroupLayout(mode="unified", unified=str(tmp_path), hierarchies={})
     make_files(tmp_path, cgroup__controllers="cpu io memory pids\n")
+    make_files(tmp_path, io__stat="", cpu__stat="")  # the root's own files tell nothing
     fresh = cgroup_facts(layout)
     assert (fresh.memory_limit, fresh.swap_limit, fresh.cpuset, fresh.pids_limit) == (True, True, False, True)
+    assert (fresh.blkio_throttle, fresh.blkio_weight) == (True, False)
     # a cgroup whose kernel does not account swap and has no weights for I/O
     make_files(tmp_path / "a.slice", memory__max="max\n", io__stat="", io__max="")
     facts = cgroup_facts(layout)
