@@ -7,7 +7,6 @@ async with Lab.open(tmp_path) as lab:
 """
 
 import asyncio
-import json
 import os
 import platform
 import shutil
@@ -28,10 +27,11 @@ from wharfd.ports.host import HostFacts
 from wharfd.ports.runtime import Exit, Launch, Launched
 from wharfd.sys.cgroup import Cgroup
 from wharfd.sys.cgroup_layout import detect_layout
-from wharfd.sys.host import hard_limits
+from wharfd.sys.host import architecture, hard_limits
 from wharfd.testing.builders import a_config, a_container, a_host_config
 from wharfd.testing.host import some_facts
 from wharfd.wire.limits import ALL_CAPABILITIES
+from wharfd.wire.seccomp_profile import parse_profile
 from wharfd.wire.userdb import ResolvedUser, resolve_user
 
 PARENT = "/wharfd-test"
@@ -91,21 +91,7 @@ def default_seccomp(granted: Sequence[str]) -> dict[str, Any] | None:
     path = Path("/usr/share/containers/seccomp.json")
     if not path.exists():
         return None
-    profile = json.loads(path.read_text())
-    rules = []
-    for rule in profile["syscalls"]:
-        includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
-        wanted = set(includes.get("caps") or ()) <= set(granted) and "amd64" in includes.get("arches", ["amd64"])
-        if wanted and not set(excludes.get("caps") or ()) & set(granted) and "amd64" not in excludes.get("arches", ()):
-            rules.append(
-                {key: rule[key] for key in ("names", "action", "args", "errnoRet") if rule.get(key) is not None}
-            )
-    return {
-        "defaultAction": profile["defaultAction"],
-        "defaultErrnoRet": profile.get("defaultErrnoRet", 1),
-        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
-        "syscalls": rules,
-    }
+    return parse_profile(path.read_bytes()).resolve(architecture().go, granted, platform.release())
 
 
 @dataclass

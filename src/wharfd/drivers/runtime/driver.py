@@ -49,6 +49,7 @@ from wharfd.wire.resources import Write, cgroup1_device_writes, cgroup1_writes, 
 log = logging.getLogger(__name__)
 
 CREATE_TIMEOUT_S = 120.0
+ALIASES = {"io.containerd.runc.v2": "runc"}  # Docker: the name of containerd's way to run runc
 INIT_PROGRAMS = ("docker-init", "tini-static", "catatonit")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 _VERSION = re.compile(r"version (\S+)")
@@ -463,7 +464,7 @@ class ConmonRuntime:
 
     def _runtime(self, name: str) -> OciRuntime:
         try:
-            return self.runtimes[name]
+            return self.runtimes[ALIASES.get(name, name)]
         except KeyError:
             raise InvalidParameter(f"unknown or invalid runtime name: {name}") from None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from wharfd.engine.containers.plan_devices import device_nodes, device_rules
 from wharfd.engine.containers.plan_mounts import PlacedMount, mount_list, rootfs_propagation
+from wharfd.engine.containers.unserved import exceeds_own_limit
 from wharfd.model.config import DeviceMapping, HostConfig, Ulimit
 from wharfd.model.container import ContainerRecord
 from wharfd.model.json import JsonObject
@@ -257,12 +258,8 @@ def _rlimits(asked: HostConfig, place: Place, facts: HostFacts) -> tuple[list[Js
     by_name |= {limit.name: limit for limit in asked.ulimits or ()}
     limits, warnings = [], []
     for limit in by_name.values():
-        own = facts.hard_limits.get(limit.name, -1)
-        if own >= 0 and not facts.can_raise_rlimits and not 0 <= limit.hard <= own:
-            warnings.append(
-                f"The engine may not raise resource limits (it lacks CAP_SYS_RESOURCE) and its own limit for {limit.name} is {own}. "
-                f"Ulimit {limit.name}={limit.soft}:{limit.hard} discarded."
-            )
+        if exceeds_own_limit(limit.name, limit.hard, facts):
+            warnings.append(f"ulimit {limit.name}={limit.soft}:{limit.hard} discarded")
             continue
         limits.append(
             {
