@@ -34,6 +34,7 @@ class Behaviour:
     warns_empty_port_bindings: bool  # exactly 1.52
     drops_empty_port_bindings: bool  # >=1.53: a port without bindings is not published
     legacy_eth_sysctls: bool  # <1.48: net.*.ethN.* sysctls are moved to the endpoint with a warning, later refused
+    inspect_has_graph_driver: bool  # <1.52: GraphDriver and Config.MacAddress; later Storage
     connect_takes_mac: bool  # >=1.54
     update_takes_blkio_devices: bool  # >=1.55
     wait_takes_condition: bool  # >=1.30
@@ -104,6 +105,7 @@ def behaviour_of(version: Version) -> Behaviour:
         warns_empty_port_bindings=since(52) and below(53),
         drops_empty_port_bindings=since(53),
         legacy_eth_sysctls=below(48),
+        inspect_has_graph_driver=below(52),
         connect_takes_mac=since(54),
         update_takes_blkio_devices=since(55),
         wait_takes_condition=since(30),

@@ -16,6 +16,7 @@ from wharfd.engine.lifecycle import docker_status
 from wharfd.model.container import ContainerRecord, State
 from wharfd.model.errors import ImageNotFound, InvalidParameter, NotFound
 from wharfd.model.image import ImagePlatform
+from wharfd.ports.clock import Clock
 from wharfd.ports.storage import LayerStore, RootfsStore
 from wharfd.wire.filters import NO_FILTERS, Filters, InvalidFilter
 from wharfd.wire.ports import parse_exposed
@@ -63,18 +64,29 @@ class Listed:
     size: Size | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ContainerList:
+    """`now_ns`: when it was made, which ages count from."""
+
+    entries: list[Listed]
+    now_ns: int
+
+
 class ListContainers:
-    def __init__(self, *, ledger: Ledger, images: Images, rootfs: RootfsStore, layers: LayerStore) -> None:
+    def __init__(
+        self, *, ledger: Ledger, clock: Clock, images: Images, rootfs: RootfsStore, layers: LayerStore
+    ) -> None:
         self.ledger = ledger
+        self.clock = clock
         self.images = images
         self.rootfs = rootfs
         self.layers = layers
 
-    async def __call__(self, query: ListQuery) -> list[Listed]:
+    async def __call__(self, query: ListQuery) -> ContainerList:
         """Raises InvalidParameter (a filter or its value), ContainerNotFound (`before`, `since`)."""
         names = ImageNames(self.ledger)
         records = await self.select(query)
-        return [
+        entries = [
             Listed(
                 record=record,
                 image=names.shown(record),
@@ -83,6 +95,7 @@ class ListContainers:
             )
             for record in records
         ]
+        return ContainerList(entries, self.clock.now_ns())
 
     async def select(self, query: ListQuery) -> Sequence[ContainerRecord]:
         tests = [*tests_of(query, self.ledger)]

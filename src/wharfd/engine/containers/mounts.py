@@ -13,6 +13,7 @@ from wharfd.engine.containers.plan_mounts import PlacedMount
 from wharfd.model.config import BindOptions, ContainerConfig, HostConfig, MountSpec, VolumeOptions
 from wharfd.model.container import ContainerRecord, MountPoint
 from wharfd.model.errors import ContainerNotFound, InvalidParameter
+from wharfd.ports.paths import HostPaths
 from wharfd.wire.binds import DEFAULT_PROPAGATION, ParsedMount, clean, parse_bind, parse_mount, parse_volumes_from
 
 SHARED_LABEL_MODE = "z"  # Docker: the mode of a volume that was asked for without one
@@ -133,3 +134,20 @@ def placed_mount(point: MountPoint, spec: MountSpec | None, non_recursive_by_def
         recursive_read_only=options.read_only_force_recursive
         or not (options.read_only_non_recursive or non_recursive_by_default),
     )
+
+
+def make_missing_sources(record: ContainerRecord, paths: HostPaths) -> None:
+    """Docker: a directory of the host that `Binds` (or CreateMountpoint) names is made when it is not there, at each start.
+
+    Raises:
+        InvalidParameter: no kernel takes that path, or it leads through a file.
+        Unavailable: the file system refuses.
+    """
+    wanted = {point.source for point in record.mounts if point.type == "bind"}
+    must_exist = {
+        clean(spec.source)
+        for spec in record.host_config.mounts or ()
+        if spec.type == "bind" and not (spec.bind_options and spec.bind_options.create_mountpoint)
+    }
+    for source in sorted(wanted - must_exist):
+        paths.make_directory(source)

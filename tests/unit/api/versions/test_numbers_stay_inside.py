@@ -9,7 +9,8 @@ SOURCE = Path(wharfd.__file__).parent
 LITERAL = re.compile(r"""["']v?1\.(2[4-9]|[345]\d)["']""")
 BUILT = re.compile(r"\bVersion\(\s*1\s*,")
 COMPARED = re.compile(r"\bversion\b\s*(<|>|<=|>=)\s|\s(<|>|<=|>=)\s*[\w.]*\bversion\b|\bversion\.minor\b")
-ROUTE = re.compile(r"\b(since|until)=")  # routes carry their range: style section 9, rule 4
+# Routes carry their range; a table of them has a method and a path on each line.
+ROUTE = re.compile(r"""\b(since|until)(: str )?\s*=|["'](GET|POST|PUT|DELETE|HEAD)["'].*["']/""")
 
 
 def offences(root: Path) -> list[str]:

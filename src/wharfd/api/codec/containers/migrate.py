@@ -127,7 +127,7 @@ def move_interface_sysctls(
             continue
         if not behaviour.legacy_eth_sysctls:
             raise InvalidParameter(
-                f'interface specific sysctl setting "{key}" must be supplied using driver option \'{SYSCTLS_OPTION}\''
+                f"interface specific sysctl setting \"{key}\" must be supplied using driver option '{SYSCTLS_OPTION}'"
             )
         if not main:
             try:
