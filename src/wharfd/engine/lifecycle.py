@@ -371,6 +371,11 @@ def at_rest(record: ContainerRecord) -> ContainerRecord:
     )
 
 
+def holding(record: ContainerRecord, sandbox_key: str, endpoints: dict[str, Endpoint]) -> ContainerRecord:
+    """The record of a start that did not come to its end, with what it was given and must give back."""
+    return msgspec.structs.replace(record, sandbox_key=sandbox_key, endpoints=endpoints)
+
+
 def unplugged(settings: EndpointSettings, asked_mac: str = "") -> EndpointSettings:
     """What was asked for, without what was given."""
     return msgspec.structs.replace(
