@@ -8,7 +8,7 @@ from wharfd.model.config import Ulimit
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults do not collide with an installed dockerd.  Paths are absolute."""
 
-    hosts: list[str] = ["unix:///run/wharfd.sock"]
+    hosts: list[str] = msgspec.field(default_factory=lambda: ["unix:///run/wharfd.sock"])
     data_root: str = "/var/lib/wharfd"
     exec_root: str = "/run/wharfd"
     pidfile: str = "/run/wharfd.pid"
