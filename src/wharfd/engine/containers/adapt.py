@@ -14,6 +14,8 @@ from wharfd.wire.security import parse_security_options
 
 CONTAINER = "container:"
 UNIFIED = 2
+UNLIMITED = -1
+MAX_INT64 = 2**63 - 1
 
 
 def adapt(
@@ -42,8 +44,7 @@ def adapt(
     return msgspec.structs.replace(
         asked,
         **shared,
-        # Docker: no swap limit given means as much swap as memory.
-        memory_swap=2 * asked.memory if asked.memory > 0 and not asked.memory_swap else asked.memory_swap,
+        memory_swap=asked.memory_swap or default_swap(asked.memory),
         shm_size=asked.shm_size or settings.default_shm_size,
         cgroupns_mode=asked.cgroupns_mode or default_cgroupns(asked, settings, facts, cgroupns_default_host),
         oom_kill_disable=bool(asked.oom_kill_disable),
@@ -52,6 +53,13 @@ def adapt(
         masked_paths=masked,
         readonly_paths=readonly,
     )
+
+
+def default_swap(memory: int) -> int:
+    """Docker: no swap limit given means as much swap as memory."""
+    if memory <= 0:
+        return 0
+    return 2 * memory if 2 * memory <= MAX_INT64 else UNLIMITED
 
 
 def join_by_id(mode: str, find: Callable[[str], ContainerRecord | None], *, must_exist: bool = True) -> str:
@@ -68,6 +76,21 @@ def join_by_id(mode: str, find: Callable[[str], ContainerRecord | None], *, must
     if must_exist:
         raise InvalidParameter(str(ContainerNotFound(ref)))
     return mode
+
+
+def check_links(asked: HostConfig, find: Callable[[str], ContainerRecord | None]) -> None:
+    """Raises InvalidParameter for a link to nothing, or to a container that shares the host's network."""
+    for link in asked.links or ():
+        ref = link.partition(":")[0]
+        if not link:
+            raise InvalidParameter("empty string specified for links")
+        other = find(ref)
+        if other is None:
+            raise InvalidParameter(f"could not get container for {ref}: {ContainerNotFound(ref)}")
+        if other.host_config.network_mode == "host":
+            raise InvalidParameter(
+                "conflicting options: host type networking can't be used with links. This would result in undefined behavior"
+            )
 
 
 def default_cgroupns(asked: HostConfig, settings: Settings, facts: HostFacts, is_old_client: bool) -> str:

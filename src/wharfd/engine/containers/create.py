@@ -14,10 +14,11 @@ from typing import Protocol
 
 import msgspec
 
-from wharfd.engine.containers.adapt import adapt
+from wharfd.engine.containers.adapt import adapt, check_links
 from wharfd.engine.containers.endpoints import check_endpoints, join_networks
 from wharfd.engine.containers.merge import merge
 from wharfd.engine.containers.mounts import PlannedMount, plan_mounts
+from wharfd.engine.containers.unserved import unserved
 from wharfd.engine.containers.validate import check_config, check_host_config, check_request, check_security
 from wharfd.engine.happenings import container_event, volume_event
 from wharfd.engine.ledger import Ledger
@@ -38,6 +39,7 @@ from wharfd.ports.logs import LogDriver
 from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import RuntimeDriver
 from wharfd.ports.storage import RootfsStore
+from wharfd.wire.limits import parse_size
 from wharfd.wire.names import new_id, parse_container_name, random_name
 from wharfd.wire.oci.documents import Platform
 from wharfd.wire.oci.platforms import from_machine, parse_platform
@@ -45,6 +47,8 @@ from wharfd.wire.oci.platforms import from_machine, parse_platform
 log = logging.getLogger(__name__)
 
 NAME_TRIES = 6
+NO_LOG = "none"
+MODE_OPTIONS = ("mode", "max-buffer-size")  # of any log driver
 RUNTIMES = ("crun", "runc", "io.containerd.runc.v2")
 
 
@@ -88,7 +92,10 @@ class Images(Protocol):
 
 
 class CreateContainer:
-    """`unserved` names what a container asks for and this engine does not carry out yet; each becomes a warning."""
+    """What a container asks for and this engine does not carry out yet draws a warning each (`unserved`).
+
+    `randbytes` makes ids, `rng` names.
+    """
 
     def __init__(
         self,
@@ -105,7 +112,6 @@ class CreateContainer:
         runtime: RuntimeDriver,
         log_drivers: Mapping[str, LogDriver],
         volumes: VolumeMaker,
-        unserved: Callable[[ContainerConfig, HostConfig], list[str]],
         rng: Random,
         randbytes: Callable[[int], bytes],
     ) -> None:
@@ -121,7 +127,6 @@ class CreateContainer:
         self.runtime = runtime
         self.log_drivers = log_drivers
         self.volumes = volumes
-        self.unserved = unserved
         self.rng = rng
         self.randbytes = randbytes
 
@@ -146,7 +151,8 @@ class CreateContainer:
         config = merge(config, image.config.config if image else None)
         host_config = self.with_log(host_config)
         check_security(host_config)
-        warnings += self.unserved(config, host_config)
+        check_links(host_config, self.find)
+        warnings += unserved(config, host_config, facts)
         created = await self.make(asked, config, host_config, image)
         return CreatedContainer(created.id, warnings + asked.warnings)
 
@@ -165,7 +171,9 @@ class CreateContainer:
         driver = self.log_drivers.get(kind)
         if driver is None:
             raise InvalidParameter(f'error looking up logging plugin {kind}: plugin "{kind}" not found')
-        driver.validate(options)
+        check_log_mode(options)
+        if kind != NO_LOG:  # Docker: its options are not looked at
+            driver.validate({name: value for name, value in options.items() if name not in MODE_OPTIONS})
         return msgspec.structs.replace(asked, log_config=LogConfig(type=kind, config=options))
 
     async def make(
@@ -295,6 +303,19 @@ class CreateContainer:
         events.append(container_event(record, "create", record.created_ns))
         await self.ledger.commit(*volumes, record, events=events, durable=True)
         log.info("container=%s created name=%s image=%s", record.id, record.name, record.image_ref)
+
+
+def check_log_mode(options: Mapping[str, str]) -> None:
+    """Raises InvalidParameter.  Either mode is carried out alike: the monitor's writes never wait for a reader."""
+    mode = options.get("mode", "")
+    if mode not in {"", "blocking", "non-blocking"}:
+        raise InvalidParameter(f"logger: logging mode not supported: {mode}")
+    size = options.get("max-buffer-size")
+    if size is None:
+        return
+    if mode != "non-blocking":
+        raise InvalidParameter("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
+    parse_size(size)
 
 
 def is_named(mount: PlannedMount) -> bool:

@@ -124,9 +124,8 @@ def placed_mounts(record: ContainerRecord) -> list[PlacedMount]:
 
 def placed_mount(point: MountPoint, spec: MountSpec | None, non_recursive_by_default: bool) -> PlacedMount:
     options = (spec.bind_options if spec else None) or BindOptions()
-    subpath = spec.volume_options.subpath if spec and spec.volume_options else ""
     return PlacedMount(
-        source=f"{point.source}/{subpath}" if subpath else point.source,
+        source=point.source,
         destination=point.destination,
         read_only=not point.rw,
         propagation=point.propagation or DEFAULT_PROPAGATION,
