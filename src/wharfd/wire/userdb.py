@@ -43,7 +43,7 @@ class ResolvedUser:
 
 def parse_passwd(text: str) -> list[PasswdEntry]:
     entries = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if not line.strip():
             continue
         f = [*line.strip().split(":"), "", "", "", "", "", ""]
@@ -53,7 +53,7 @@ def parse_passwd(text: str) -> list[PasswdEntry]:
 
 def parse_group(text: str) -> list[GroupEntry]:
     entries = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue

@@ -114,3 +114,8 @@ def test_any_text_resolves_or_is_refused(spec: str, passwd: str, group: str) -> 
         resolve_user(spec, passwd, group, [spec])
     except InvalidParameter:
         pass
+
+
+def test_only_newlines_end_a_line() -> None:
+    sly = "a:x:5:5:\u2028b:x:0:0::/:\x0cc:x:0:0::/:\r\nd:x:6:6::/d:"
+    assert [entry.name for entry in parse_passwd(sly)] == ["a", "d"]
