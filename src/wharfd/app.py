@@ -56,7 +56,6 @@ from wharfd.engine.containers.create import CreateContainer
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
 from wharfd.engine.containers.files import NameFiles
-from wharfd.engine.containers.images import ImageNames
 from wharfd.engine.containers.inspect import InspectContainer
 from wharfd.engine.containers.kill import Kill
 from wharfd.engine.containers.list import ListContainers
@@ -71,7 +70,6 @@ from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Start
 from wharfd.engine.containers.stop import Stop
 from wharfd.engine.containers.top import TopContainer
-from wharfd.engine.containers.unserved import unserved
 from wharfd.engine.containers.update import UpdateContainer
 from wharfd.engine.containers.wait import Wait
 from wharfd.engine.containers.waiters import Waiters
@@ -125,7 +123,9 @@ class Drivers:
         self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))
         self.files = wrap("files", FileDirectory(f"{data}/containers", self.storage_pool))
         self.cgroup_driver = self.host.facts().cgroup_driver
-        self.cgroup_parent = settings.cgroup_parent or ("system.slice" if self.cgroup_driver == "systemd" else "/wharfd")
+        self.cgroup_parent = settings.cgroup_parent or (
+            "system.slice" if self.cgroup_driver == "systemd" else "/wharfd"
+        )
         self.init_path = settings.init_path or first_of("docker-init", "tini", "catatonit")
         self.runtime = wrap(
             "runtime",
@@ -195,9 +195,7 @@ class Engine:
         waiters = Waiters()
         self.images = Images(ledger=ledger, locks=locks, clock=clock, content=d.content, layers=d.layers)
         attachment = Attachment(ledger=ledger, sandboxes=d.sandboxes, drivers=d.networks, new_id=fresh_id)
-        debts = Debts(
-            ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes
-        )
+        debts = Debts(ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes)
         removal = Removal(
             ledger=ledger,
             locks=locks,
@@ -295,13 +293,10 @@ class Engine:
                 runtime=d.runtime,
                 log_drivers=d.logs,
                 volumes=VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom),
-                unserved=lambda config, host_config: unserved(config, host_config, d.host.facts()),
                 rng=random.Random(),
                 randbytes=os.urandom,
             ),
-            list_containers=ListContainers(
-                ledger=ledger, images=ImageNames(ledger), rootfs=d.rootfs, layers=d.layers
-            ),
+            list_containers=ListContainers(ledger=ledger, clock=d.clock, rootfs=d.rootfs, layers=d.layers),
             inspect=InspectContainer(ledger=ledger, files=d.files, rootfs=d.rootfs, layers=d.layers),
             rename=RenameContainer(ledger=ledger, locks=locks, clock=clock),
             top=TopContainer(ledger=ledger, runtime=d.runtime),

@@ -21,6 +21,7 @@ from wharfd.engine.containers.mounts import PlannedMount, plan_mounts
 from wharfd.engine.containers.unserved import unserved
 from wharfd.engine.containers.validate import check_config, check_host_config, check_request, check_security
 from wharfd.engine.happenings import container_event, volume_event
+from wharfd.engine.images.resolve import ResolvedImage
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.lifecycle import Created, apply
 from wharfd.engine.locks import KeyedLocks
@@ -29,7 +30,7 @@ from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig, L
 from wharfd.model.container import ContainerRecord, MountPoint, Rootfs
 from wharfd.model.errors import InvalidParameter, NameInUse
 from wharfd.model.ids import ChainId, ContainerId, ImageId, short_id
-from wharfd.model.image import ImageConfig, ImagePlatform, ImageRecord
+from wharfd.model.image import ImagePlatform
 from wharfd.model.settings import Settings
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.clock import Clock
@@ -42,7 +43,7 @@ from wharfd.ports.storage import RootfsStore
 from wharfd.wire.limits import parse_size
 from wharfd.wire.names import new_id, parse_container_name, random_name
 from wharfd.wire.oci.documents import Platform
-from wharfd.wire.oci.platforms import from_machine, parse_platform
+from wharfd.wire.oci.platforms import best_match, format_platform, from_machine, parse_platform, runnable
 
 log = logging.getLogger(__name__)
 
@@ -75,20 +76,12 @@ class CreatedContainer:
     warnings: list[str]
 
 
-class ResolvedImage(Protocol):
-    """An image as one platform runs it."""
-
-    @property
-    def record(self) -> ImageRecord: ...
-    @property
-    def platform(self) -> ImagePlatform: ...
-    @property
-    def config(self) -> ImageConfig: ...
-
-
 class Images(Protocol):
     async def get(self, ref: str, platform: Platform | None = None) -> ResolvedImage:
-        """Raises ImageNotFound, NotFound (not for that platform), InvalidParameter (no reference)."""
+        """As long as its answer is kept, the image's layers are.
+
+        Raises ImageNotFound, NotFound (not for that platform), InvalidParameter (no reference).
+        """
 
 
 class CreateContainer:
@@ -138,8 +131,11 @@ class CreateContainer:
         host_config, warnings = check_host_config(
             asked.host_config, facts, self.settings, await self.runtimes(), self.paths.exists
         )
-        platform = parse_platform(asked.platform, from_machine(facts.architecture)) if asked.platform else None
+        own_platform = from_machine(facts.architecture)
+        platform = parse_platform(asked.platform, own_platform) if asked.platform else None
         image = await self.images.get(config.image, platform) if config.image else None
+        if image is not None and platform is None:
+            warnings += warn_of_platform(image.platform, own_platform)
         check_endpoints(asked.endpoints, self.ledger.networks.find)
         host_config = adapt(
             host_config,
@@ -303,6 +299,16 @@ class CreateContainer:
         events.append(container_event(record, "create", record.created_ns))
         await self.ledger.commit(*volumes, record, events=events, durable=True)
         log.info("container=%s created name=%s image=%s", record.id, record.name, record.image_ref)
+
+
+def warn_of_platform(image: ImagePlatform, host: Platform) -> list[str]:
+    own = Platform(os=image.os, architecture=image.architecture, variant=image.variant)
+    if best_match([own], runnable(host)) is not None:
+        return []
+    return [
+        f"The requested image's platform ({format_platform(own)}) does not match the detected host platform "
+        f"({format_platform(host)}) and no specific platform was requested"
+    ]
 
 
 def check_log_mode(options: Mapping[str, str]) -> None:

@@ -4,18 +4,18 @@ Newest first.  The filters' values are alternatives, except labels; different fi
 texts.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from wharfd.engine.containers.create import Images
 from wharfd.engine.containers.images import ImageNames
 from wharfd.engine.containers.sizes import Size, size_of
 from wharfd.engine.containers.status import health_status, is_at_work, shown_ports
+from wharfd.engine.images.resolve import find_image
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.lifecycle import docker_status
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import ImageNotFound, InvalidParameter, NotFound
-from wharfd.model.image import ImagePlatform
+from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.image import ImagePlatform, ImageRecord
 from wharfd.ports.clock import Clock
 from wharfd.ports.storage import LayerStore, RootfsStore
 from wharfd.wire.filters import NO_FILTERS, Filters, InvalidFilter
@@ -73,19 +73,16 @@ class ContainerList:
 
 
 class ListContainers:
-    def __init__(
-        self, *, ledger: Ledger, clock: Clock, images: Images, rootfs: RootfsStore, layers: LayerStore
-    ) -> None:
+    def __init__(self, *, ledger: Ledger, clock: Clock, rootfs: RootfsStore, layers: LayerStore) -> None:
         self.ledger = ledger
         self.clock = clock
-        self.images = images
         self.rootfs = rootfs
         self.layers = layers
 
     async def __call__(self, query: ListQuery) -> ContainerList:
         """Raises InvalidParameter (a filter or its value), ContainerNotFound (`before`, `since`)."""
         names = ImageNames(self.ledger)
-        records = await self.select(query)
+        records = self.select(query)
         entries = [
             Listed(
                 record=record,
@@ -97,10 +94,10 @@ class ListContainers:
         ]
         return ContainerList(entries, self.clock.now_ns())
 
-    async def select(self, query: ListQuery) -> Sequence[ContainerRecord]:
+    def select(self, query: ListQuery) -> Sequence[ContainerRecord]:
         tests = [*tests_of(query, self.ledger)]
         if "ancestor" in query.filters:
-            wanted = await self.descendants(query.filters.get("ancestor"))
+            wanted = descendants(query.filters.get("ancestor"), self.ledger.images)
             tests.append(lambda record: record.image_id in wanted)
         newest_first = sorted(self.ledger.containers, key=lambda record: -record.created_ns)
         found = [
@@ -108,20 +105,21 @@ class ListContainers:
         ]
         return found[: query.limit] if query.limit > 0 else found
 
-    async def descendants(self, refs: Sequence[str]) -> set[str]:
-        """Ids of the images, and of those made from them.  Docker: a name that is no image is passed over."""
-        wanted: set[str] = set()
-        for ref in refs:
-            try:
-                wanted.add((await self.images.get(ref)).record.id)
-            except (ImageNotFound, NotFound, InvalidParameter):
-                continue
-        grown = True
-        while grown:
-            more = {each.id for each in self.ledger.images.values() if each.parent in wanted} - wanted
-            wanted |= more
-            grown = bool(more)
-        return wanted
+
+def descendants(refs: Sequence[str], images: Mapping[str, ImageRecord]) -> set[str]:
+    """The images of these names, and those made from them.  Docker: a name that is no image is passed over."""
+    wanted: set[str] = set()
+    for ref in refs:
+        try:
+            wanted.add(find_image(images, ref).id)
+        except (NotFound, InvalidParameter):
+            continue
+    grown = True
+    while grown:
+        more = {each.id for each in images.values() if each.parent in wanted} - wanted
+        wanted |= more
+        grown = bool(more)
+    return wanted
 
 
 def between(newest_first: list[ContainerRecord], filters: Filters, ledger: Ledger) -> Iterator[ContainerRecord]:

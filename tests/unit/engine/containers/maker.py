@@ -6,7 +6,6 @@ record = maker.ledger.container(created.id)
 """
 
 import random
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -19,11 +18,13 @@ from wharfd.engine.containers.prune import PruneContainers
 from wharfd.engine.containers.rename import RenameContainer
 from wharfd.engine.containers.top import TopContainer
 from wharfd.engine.containers.update import UpdateContainer
+from wharfd.engine.images.leases import Leases
+from wharfd.engine.images.resolve import ResolvedImage
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.model.config import ContainerConfig, HostConfig
 from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import ImageNotFound
-from wharfd.model.image import ImageConfig, ImagePlatform, ImageRecord, RunConfig
+from wharfd.model.image import ImageConfig, RunConfig
 from wharfd.model.settings import Settings
 from wharfd.testing.builders import a_digest, an_image
 from wharfd.testing.paths import FakePaths
@@ -31,13 +32,6 @@ from wharfd.wire.oci.documents import Platform
 from wharfd.wire.reference import parse_any
 
 ASKED_HOST = HostConfig(network_mode="bridge")
-
-
-@dataclass(frozen=True)
-class Resolved:
-    record: ImageRecord
-    platform: ImagePlatform
-    config: ImageConfig
 
 
 class FakeImages:
@@ -49,12 +43,15 @@ class FakeImages:
         platform = msgspec.structs.replace(record.platforms[0], chain_ids=[BASE], manifest=a_digest(b"manifest"))
         self.record = msgspec.structs.replace(record, platforms=[platform])
         self.asked: list[Platform | None] = []
+        self.leases = Leases()
 
-    async def get(self, ref: str, platform: Platform | None = None) -> Resolved:
+    async def get(self, ref: str, platform: Platform | None = None) -> ResolvedImage:
         parsed = parse_any(ref)
         self.asked.append(platform)
         if not isinstance(parsed, str) and parsed.familiar_name == "alpine":
-            return Resolved(self.record, self.record.platforms[0], ImageConfig(config=self.config))
+            return ResolvedImage(
+                self.record, self.record.platforms[0], ImageConfig(config=self.config), self.leases.open()
+            )
         raise ImageNotFound(parsed if isinstance(parsed, str) else parsed.with_default_tag().familiar())
 
 
@@ -84,9 +81,7 @@ class Maker(Rig):
             rng=self.random,
             randbytes=self.random.randbytes,
         )
-        self.list = ListContainers(
-            ledger=self.ledger, clock=self.clock, images=self.images, rootfs=world.rootfs, layers=world.layers
-        )
+        self.list = ListContainers(ledger=self.ledger, clock=self.clock, rootfs=world.rootfs, layers=world.layers)
         self.inspect = InspectContainer(ledger=self.ledger, files=world.files, rootfs=world.rootfs, layers=world.layers)
         self.rename = RenameContainer(ledger=self.ledger, locks=self.locks, clock=self.clock)
         self.top = TopContainer(ledger=self.ledger, runtime=world.runtime)
