@@ -22,6 +22,7 @@ Operate = Callable[[Rig, ContainerRecord], Awaitable[None]]
 Verify = Callable[[Rig, ContainerRecord, bool], None]
 
 AUTO_REMOVE = a_host_config(auto_remove=True)
+ON_FAILURE = a_host_config(restart_policy=RestartPolicy(name="on-failure"))
 ALWAYS = a_host_config(restart_policy=RestartPolicy(name="always"))
 
 
@@ -56,6 +57,10 @@ async def running_to_be_removed(rig: Rig) -> ContainerRecord:
 
 async def running_for_ever(rig: Rig) -> ContainerRecord:
     return await rig.running(host_config=ALWAYS)
+
+
+async def running_until_success(rig: Rig) -> ContainerRecord:
+    return await rig.running(host_config=ON_FAILURE)
 
 
 async def paused(rig: Rig) -> ContainerRecord:
@@ -133,6 +138,13 @@ def is_now(*states: State | None) -> Verify:
     return verify
 
 
+def was_stopped(rig: Rig, record: ContainerRecord, answered: bool) -> None:
+    is_now(State.RUNNING, State.EXITED)(rig, record, answered)
+    if answered:
+        assert rig.now(record).manually_stopped
+        assert "stop" in [event.action for event in rig.world.records.history if event.actor_id == record.id]
+
+
 def has_ended_with(code: int) -> Verify:
     def verify(rig: Rig, record: ContainerRecord, answered: bool) -> None:
         assert (rig.now(record).state, rig.now(record).exit_code) == (State.EXITED, code)
@@ -168,7 +180,8 @@ OPERATIONS: dict[str, tuple[Prepare, Operate, Verify]] = {
     "exit": (running, end, has_ended_with(7)),
     "exit and removal": (running_to_be_removed, end, is_now(None)),
     "exit and restart": (running_for_ever, end_and_restart, runs_again),
-    "stop": (running, stop, is_now(State.RUNNING, State.EXITED)),
+    "exit and restart on failure": (running_until_success, end_and_restart, runs_again),
+    "stop": (running, stop, was_stopped),
     "stop of a paused one": (paused, stop, is_now(State.PAUSED, State.RUNNING, State.EXITED)),
     "kill": (running, kill, is_now(State.RUNNING, State.EXITED)),
     "pause": (running, pause, is_now(State.RUNNING, State.PAUSED)),
@@ -194,6 +207,12 @@ async def live(name: str, fault: Fault | None, late: bool) -> list[Fault]:
     places = list(plan.places)
     assert plan.is_dead is (fault is not None)
     world.runtime.exits_at_once.clear()
+    if fault is None:
+        rig.timers.fire()
+        await rig.settle()
+        await rig.ledger.commit()
+        check(rig)
+        verify(rig, record, answered)
     rig = await rig.reborn()
     rig.timers.fire()
     await rig.settle()
