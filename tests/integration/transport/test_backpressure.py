@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from tests.integration.transport.rig import Rig, settled
+from tests.integration.transport.rig import Rig, settled, until
 from wharfd.api.transport import Request, Response
 from wharfd.api.transport.channel import READ_HIGH, WRITE_HIGH
 
@@ -120,3 +120,39 @@ async def test_requests_pipelined_without_reading_answers_are_bounded(rig: Rig) 
     for _ in range(3000):
         assert len((await client.answer()).body) == 50_000
     await sending
+
+
+async def test_pipelined_requests_are_answered_after_a_half_close_too(rig: Rig) -> None:
+    @rig.on("/big")
+    def big(request: Request) -> Response:
+        return Response(200, [], bytes(50_000))
+
+    client = await rig.connect()
+    await client.send(b"GET /big HTTP/1.1\r\n\r\n" * 100)
+    client.half_close()
+    await asyncio.sleep(0.05)  # the first answers fill every buffer
+    for _ in range(100):
+        assert len((await client.answer()).body) == 50_000
+    assert await client.take_all() == b""
+
+
+@pytest.mark.parametrize("is_sync", [False, True])
+async def test_a_large_answer_after_a_half_close_ends_the_connection(rig: Rig, is_sync: bool) -> None:
+    response = Response(200, [], bytes(2_000_000))
+
+    @rig.on("/big")
+    def big(request: Request) -> Response:
+        return response
+
+    @rig.on("/slow")
+    async def slow(request: Request) -> Response:
+        await asyncio.sleep(0.02)
+        return response
+
+    client = await rig.connect()
+    await client.request("GET /big" if is_sync else "GET /slow")
+    client.half_close()
+    await asyncio.sleep(0.05)
+    assert len((await client.answer()).body) == 2_000_000
+    assert await client.take_all() == b""
+    await until(lambda: not rig.server.connections)

@@ -78,6 +78,26 @@ def test_mode_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     sock.close()
 
 
+def test_the_file_is_closed_to_others_until_its_mode_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "x.sock")
+    before: list[int] = []
+    chmod = os.chmod
+
+    def look(name: str, mode: int) -> None:
+        before.append(stat.S_IMODE(os.stat(name).st_mode))
+        with pytest.raises(ConnectionRefusedError), socket.socket(socket.AF_UNIX) as early:
+            early.connect(path)
+        chmod(name, mode)
+
+    monkeypatch.setattr(os, "chmod", look)
+    old = os.umask(0)
+    try:
+        bind_unix(path).close()
+    finally:
+        os.umask(old)
+    assert before == [0o600]
+
+
 @pytest.mark.root
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to give a file to another group")
 def test_group(tmp_path: Path) -> None:

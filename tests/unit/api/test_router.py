@@ -236,6 +236,14 @@ def test_patterns_that_cannot_be_served(pattern: str) -> None:
         RouteTable([route("GET", pattern)])
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_fixed_words_win_over_names_and_names_over_greedy_ones_in_any_order(reverse: bool) -> None:
+    patterns = ["/a/b/c", "/a/b/{x}", "/a/{x}/{y}", "/a/{x:.*}"]
+    router = Router(RouteTable([route("GET", pattern) for pattern in (reversed(patterns) if reverse else patterns)]))
+    for path, pattern in [("/a/b/c", 0), ("/a/b/d", 1), ("/a/c/d", 2), ("/a/b", 3), ("/a/b/c/d", 3)]:
+        assert ask(router, f"GET {path}")[0] == f"GET {patterns[pattern]}"
+
+
 def test_names_are_unique() -> None:
     with pytest.raises(ValueError, match="two routes"):
         RouteTable([route("GET", "/a", name="x"), route("GET", "/b", name="x")])

@@ -108,7 +108,7 @@ class Connection(Channel):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.request is None and self.chunks and not self.lost:
+        if self.request is None and (self.chunks or self.at_eof) and not self.lost:
             self.advance()
 
     def timed_out(self) -> None:
