@@ -29,6 +29,7 @@ MAX_JOINED = 16 * 1024  # bytes of one line that are held back while its end is 
 
 _STREAM_AT, _TAG_AT = 39, 43  # stdOut, stdErr; F, P
 _PARTIAL = ord("P")
+_NEAR_BY = 4 * MAX_JOINED  # bytes without a record of a stream after which it is taken to be between two lines
 _FAST_RUN = 8  # lines; below that the set-up of the fast way costs more than it saves
 _STREAM_OF = {ord("o"): STDOUT, ord("e"): STDERR}
 _LETTER_OF = {STDOUT: b"o", STDERR: b"e"}
@@ -106,36 +107,40 @@ def tail_start(window: bytes, lines: int, whole: bool) -> TailStart | None:
     """Find where the last `lines` lines begin in the end of a file.
 
     `whole`: the window is the entire file; else its first record may be cut and None means that a larger window is needed.
-    A line whose end is not there yet counts.  `skip` is not 0 only where the two streams interleave within lines.
+    Lines are counted in the order in which they end; one whose end is not there yet comes after all others.  `skip` is not 0 only
+    where the two streams interleave within lines.
     """
     end = window.rfind(b"\n") + 1
     if lines <= 0:
         return TailStart(end, 0)
-    found = 0
-    seen: set[int] = set()
-    for start, stop, stream, partial in _backwards(window, end, whole):
-        counts = not partial or stream not in seen
-        seen.add(stream)
-        if counts and (found := found + 1) > lines:
-            return _without_open_line(window, stop, stream, whole)
-        if start == 0:
-            break
+    _, unfinished = _open_lines(window, end, whole)
+    wanted = lines - unfinished
+    if wanted <= 0:
+        return _open_lines(window, end, whole)[0]
+    for _, stop, _, partial in _backwards(window, end, whole):
+        if not partial:
+            if wanted == 0:
+                return _open_lines(window, stop, whole)[0]
+            wanted -= 1
     return TailStart(0, 0) if whole else None
 
 
-def _without_open_line(window: bytes, cut: int, closed: int, whole: bool) -> TailStart:
-    """The other stream may be in the middle of a line at `cut`: go back to where that line begins."""
+def _open_lines(window: bytes, cut: int, whole: bool) -> tuple[TailStart, int]:
+    """Where the lines begin that have begun and not ended at `cut`, and how many there are (of two streams, at most two)."""
     ended = 0
-    best = TailStart(cut, 0)
+    first = TailStart(cut, 0)
+    unfinished: set[int] = set()
+    settled: set[int] = set()
     for start, _, stream, partial in _backwards(window, cut, whole):
-        if stream != closed:
-            if not partial:
-                break
-            best = TailStart(start, ended)
-        ended += not partial
-        if best.offset == cut and cut - start > 4 * MAX_JOINED:
-            break  # nothing of the other stream near by: it is not in a line
-    return best
+        if partial and stream not in settled:
+            unfinished.add(stream)
+            first = TailStart(start, ended)
+        elif not partial:
+            settled.add(stream)
+            ended += 1
+        if len(settled) == 2 or first.offset - start > _NEAR_BY:
+            break
+    return first, len(unfinished)
 
 
 def _backwards(window: bytes, end: int, whole: bool) -> Iterator[tuple[int, int, int, bool]]:

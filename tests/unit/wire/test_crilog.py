@@ -36,7 +36,9 @@ def test_record_has_the_form_that_conmon_writes() -> None:
     assert parse_time(b"2024-01-01T02:30:00.000000000+02:30") == BASE
 
 
-@pytest.mark.parametrize("raw", [b"", b"x", b"\0" * 200, b"2024-01-01T00:00:00.123456789+00:00 stdout F", b"x" * (MAX_RECORD + 1)])
+@pytest.mark.parametrize(
+    "raw", [b"", b"x", b"\0" * 200, b"2024-01-01T00:00:00.123456789+00:00 stdout F", b"x" * (MAX_RECORD + 1)]
+)
 def test_what_is_no_record_is_skipped(raw: bytes) -> None:
     assert parse_record(raw) is None
     data = raw + b"\n" + line("after")
@@ -80,7 +82,10 @@ def test_a_huge_line_is_given_in_pieces() -> None:
     decoded = stdcopy.Decoder().feed(encoder.feed(data))
     assert len(decoded) > 3
     assert max(len(payload) for _, payload in decoded) < stdcopy.MAX_PAYLOAD
-    assert b"".join(payload for _, payload in decoded) == b"2024-01-01T00:00:00.000000000Z " + piece.encode() * 10 + b"end\n"
+    assert (
+        b"".join(payload for _, payload in decoded)
+        == b"2024-01-01T00:00:00.000000000Z " + piece.encode() * 10 + b"end\n"
+    )
 
 
 def test_other_zones_become_utc() -> None:
@@ -187,7 +192,7 @@ def test_tail_gives_the_last_lines(drawn: list[tuple[int, bool, int, bytes | Non
     lines = plain_lines(data)
     open_streams = {stream for stream, _, _, ended in lines if not ended}
     if wanted == 0 or len(open_streams) > wanted:
-        return  # an unfinished line may be cut there
+        return  # of two unfinished lines neither is the last
     frames = [stdcopy.frame(stream, text + (b"\n" if ended else b"")) for stream, _, text, ended in lines]
     assert got == b"".join(frames[-wanted:])
 
@@ -202,3 +207,11 @@ def test_tail_asks_for_a_larger_window() -> None:
     assert tail_start(data, 1000, whole=True) == TailStart(0, 0)
     assert tail_start(data, 0, whole=True) == TailStart(len(data), 0)
     assert count_lines(data) == 100
+
+
+def test_a_line_that_has_not_ended_is_the_last() -> None:
+    data = line("old") + line("begun", partial=True) + line("other", stream=2)
+    start = tail_start(data, 1, whole=True)
+    assert start == TailStart(len(line("old")), 1)
+    encoder = LogEncoder(framed=False, skip_lines=start.skip)
+    assert encoder.feed(data[start.offset :] + line(" ended")) == b"begun ended\n"
