@@ -52,6 +52,8 @@ CREATE_TIMEOUT_S = 120.0
 ALIASES = {"io.containerd.runc.v2": "runc"}  # Docker: the name of containerd's way to run runc
 INIT_PROGRAMS = ("docker-init", "tini-static", "catatonit")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+# conmon writes its log in local time; in UTC the log's reader need not convert every line.
+_MONITOR_ENVIRONMENT = {**_ENVIRONMENT, "TZ": "UTC"}
 _VERSION = re.compile(r"version (\S+)")
 
 
@@ -79,7 +81,7 @@ class ConmonRuntime:
         compiles_seccomp: bool = True,
     ) -> None:
         self.placements = Placements(exec_root)
-        self.monitor = Monitor(path=monitor_path, exit_dir=self.placements.exit_dir, environment=_ENVIRONMENT)
+        self.monitor = Monitor(path=monitor_path, exit_dir=self.placements.exit_dir, environment=_MONITOR_ENVIRONMENT)
         self.init_path = init_path
         self.cgroup_driver = cgroup_driver
         self.cgroup_parent = cgroup_parent.rstrip("/")
