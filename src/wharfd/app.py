@@ -34,6 +34,7 @@ from wharfd.api.handlers.plugins import plugin_routes
 from wharfd.api.handlers.registry import registry_routes
 from wharfd.api.handlers.swarm import swarm_routes
 from wharfd.api.handlers.system import SystemHandlers
+from wharfd.api.handlers.volumes import VolumeHandlers
 from wharfd.api.router import Route, Router, RouteTable
 from wharfd.api.transport import Server
 from wharfd.api.versions.version import MAX, Version
@@ -50,6 +51,7 @@ from wharfd.drivers.runtime.driver import ConmonRuntime
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
+from wharfd.drivers.volumes.local.driver import LocalVolumes
 from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.engine.containers.attachment import Attachment
 from wharfd.engine.containers.create import CreateContainer
@@ -80,7 +82,10 @@ from wharfd.engine.networks.defaults import ensure_default_networks
 from wharfd.engine.reconcile import Reconcile
 from wharfd.engine.system import Build, System
 from wharfd.engine.tasks import Tasks
+from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.make import VolumeMaker
+from wharfd.engine.volumes.prune import PruneVolumes
+from wharfd.engine.volumes.remove import RemoveVolume
 from wharfd.model.errors import EngineError
 from wharfd.model.settings import Settings
 from wharfd.ports.logs import LogDriver
@@ -279,6 +284,14 @@ class Engine:
             log_drivers=list(d.logs),
             network_drivers=list(d.networks),
         )
+        maker = VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom)
+        remove_volume = RemoveVolume(ledger=ledger, locks=locks, clock=clock, drivers=d.volumes)
+        self.volumes = VolumeHandlers(
+            ledger=ledger,
+            create=CreateVolume(ledger=ledger, locks=locks, maker=maker),
+            remove=remove_volume,
+            prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
+        )
         self.containers = ContainerHandlers(
             create=CreateContainer(
                 settings=settings,
@@ -292,7 +305,7 @@ class Engine:
                 rootfs=d.rootfs,
                 runtime=d.runtime,
                 log_drivers=d.logs,
-                volumes=VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom),
+                volumes=maker,
                 rng=random.Random(),
                 randbytes=os.urandom,
             ),
@@ -326,7 +339,7 @@ class Engine:
             *LogHandlers(self.ledger, self.drivers.logs).routes(),
             *ImageHandlers(self.images).routes(),
             *NetworkHandlers(self.ledger).routes(),
-            *VolumeHandlers(self.ledger).routes(),
+            *self.volumes.routes(),
             *build_routes(),
             *registry_routes(),
             *plugin_routes(),

@@ -194,7 +194,8 @@ async def test_a_mount_that_fails_says_why(local: VolumeRig) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"o": "ro"}, 'missing required option: "type"'),
+        ({"o": "ro"}, 'missing required option: "device"'),
+        ({"o": "ro", "device": "/dev/x"}, 'missing required option: "type"'),
         ({"type": "nfs"}, 'missing required option: "device"'),
         ({"size": "1g"}, "quota size requested but no quota support"),
     ],

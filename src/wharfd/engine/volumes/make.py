@@ -40,22 +40,21 @@ class VolumeMaker:
     def fresh_name(self) -> VolumeName:
         return VolumeName(new_id(self.randbytes))
 
-    def existing(self, name: str, driver: str, options: dict[str, str] | None = None) -> VolumeRecord | None:
-        """The volume of that name, if there is one.
+    def existing(self, name: str, driver: str) -> VolumeRecord | None:
+        """The volume of that name, if there is one.  Docker: other options for a volume that exists are passed over.
 
         Raises:
+            NotFound: no such driver.
             Conflict: it exists with another driver.
         """
         found = self.ledger.volumes.get(name)
-        if found is None:
-            return None
-        if driver and driver != found.driver:
-            raise Conflict(
-                f'create {name}: conflict: volume name must be unique: driver "{found.driver}" has it already'
-            )
-        # Docker: other options for a volume that exists are passed over.
-        del options
-        return found
+        if found is None or not driver or driver == found.driver:
+            return found
+        try:
+            self.driver(driver)
+        except NotFound as e:
+            raise e.prefixed(f"create {name}: ") from e
+        raise Conflict(f"create {name}: conflict: volume name must be unique: the driver {found.driver} has it already")
 
     async def make(
         self,

@@ -16,7 +16,7 @@ from wharfd.sys.mount import (
 )
 
 KNOWN = ("type", "o", "device", "size")
-MANDATORY = {"o": ("type", "device"), "type": ("device",), "device": ()}
+MANDATORY = {"o": ("device", "type"), "type": ("device",)}
 
 FLAGS = {
     "ro": MS_RDONLY,
