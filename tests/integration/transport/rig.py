@@ -115,6 +115,8 @@ class Rig:
         self.cancelling: set[str] = set()
         self.clients: list[Client] = []
         self.errors: list[BaseException] = []
+        self.loop_errors: list[dict[str, object]] = []  # what went wrong in callbacks of the loop
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.loop_errors.append(context))
         self.server = self.make_server()
 
     def make_server(self, head_timeout_s: float = 60.0) -> Server:
@@ -161,6 +163,7 @@ class Rig:
             await self.server.shutdown(5)
         assert not self.server.tasks
         assert not self.server.connections
+        assert not self.loop_errors
 
 
 async def until(condition: Callable[[], object]) -> None:

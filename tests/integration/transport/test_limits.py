@@ -73,6 +73,22 @@ async def test_a_head_that_does_not_become_complete(rig: Rig) -> None:
     await server.shutdown(1)
 
 
+async def test_a_refusal_after_a_half_close_ends_at_once(rig: Rig) -> None:
+    @rig.on("/slow")
+    async def slow(request: Request) -> Response:
+        await asyncio.sleep(0.02)
+        return Response()
+
+    client = await rig.connect()
+    await client.send(b"GET /slow HTTP/1.1\r\n\r\nbad\r\n\r\n")
+    client.half_close()
+    assert [(await client.answer()).status for _ in range(2)] == [200, 400]
+    await until(lambda: not any(connection.is_lingering for connection in rig.server.connections))
+    assert await client.take_all() == b""
+    async with asyncio.timeout(2):
+        await until(lambda: not rig.server.connections)
+
+
 async def test_half_a_head_and_the_end_of_input(rig: Rig) -> None:
     client = await rig.connect()
     await client.send("GET /ok HTTP/1.1\r\nHost")

@@ -109,7 +109,7 @@ class Connection(Channel):
     def resume_writing(self) -> None:
         super().resume_writing()
         if self.request is None and (self.chunks or self.at_eof) and not self.lost:
-            self.advance()
+            self.loop.call_soon(self.advance)  # not at once: asyncio's transports break if they are closed from here
 
     def timed_out(self) -> None:
         """The deadline has passed: a head that does not become complete, or a client that goes on sending."""
@@ -296,12 +296,7 @@ class Connection(Channel):
     # --- the end ---------------------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        self.request = None
-        if self.lost or self.is_lingering:
-            return
-        if self.at_eof or self.gone:
-            self.transport.close()
-        else:
+        if not self.lost and not self.is_lingering:
             self.linger()
 
     def linger(self) -> None:
@@ -309,10 +304,13 @@ class Connection(Channel):
 
         # Linux: a UNIX socket that is closed with unread input resets the other end, which may lose it our last words.
         """
+        self.request = None
         if self.transport.is_closing():
             return
+        if self.at_eof or self.gone:
+            self.transport.close()  # nothing more will come
+            return
         self.is_lingering = True
-        self.request = None
         self.take_all()
         self.transport.write_eof()
         if self.is_read_paused:
