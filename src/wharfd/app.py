@@ -215,6 +215,7 @@ class Engine:
             ledger=ledger,
             settings=settings,
             host=d.host,
+            paths=d.paths,
             rootfs=d.rootfs,
             bundle_root=f"{settings.exec_root}/bundles",
             cgroup_parent=d.cgroup_parent,

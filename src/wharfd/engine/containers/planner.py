@@ -5,7 +5,7 @@ Everything here is quick: small files of the image, records, facts read before.
 
 from collections.abc import Mapping
 
-from wharfd.engine.containers.mounts import placed_mounts
+from wharfd.engine.containers.mounts import make_missing_sources, placed_mounts
 from wharfd.engine.containers.plan import HOST, Place, capabilities, plan
 from wharfd.engine.containers.start import Ground
 from wharfd.engine.ledger import Ledger
@@ -14,6 +14,7 @@ from wharfd.model.errors import Conflict, Internal, InvalidParameter
 from wharfd.model.json import JsonObject
 from wharfd.model.settings import Settings
 from wharfd.ports.host import Host, HostFacts
+from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import Launch
 from wharfd.ports.storage import RootfsStore
 from wharfd.wire.seccomp_profile import Profile, parse_profile
@@ -34,6 +35,7 @@ class ContainerPlanner:
         ledger: Ledger,
         settings: Settings,
         host: Host,
+        paths: HostPaths,
         rootfs: RootfsStore,
         bundle_root: str,
         cgroup_parent: str,
@@ -43,6 +45,7 @@ class ContainerPlanner:
         self.ledger = ledger
         self.settings = settings
         self.host = host
+        self.paths = paths
         self.rootfs = rootfs
         self.bundle_root = bundle_root
         self.cgroup_parent = cgroup_parent
@@ -59,6 +62,7 @@ class ContainerPlanner:
     async def __call__(self, record: ContainerRecord, ground: Ground) -> Launch:
         facts = self.host.facts()
         asked = record.host_config
+        make_missing_sources(record, self.paths)
         place = Place(
             rootfs=ground.rootfs,
             user=await self.user(record),
