@@ -82,6 +82,7 @@ class ContainerPlanner:
             block_devices=self.block_devices(record),
         )
         made = plan(record, place, facts)
+        refuse_nul(made.spec)
         return Launch(
             container_id=record.id,
             spec=made.spec,
@@ -168,3 +169,23 @@ class ContainerPlanner:
             for entry in entries or ()
         }
         return {path: (node.major, node.minor) for path in paths for node in self.host.devices(path)[:1]}
+
+
+def refuse_nul(spec: JsonObject) -> None:
+    """A runtime written in C would read a string with a NUL byte as a shorter one: another path, another variable.
+
+    Raises:
+        InvalidParameter: there is one.
+    """
+    rest: list[object] = [value for key, value in spec.items() if key != "linux"]
+    rest += [value for key, value in spec["linux"].items() if key != "seccomp"]
+    while rest:
+        match rest.pop():
+            case str() as text:
+                if "\0" in text:
+                    raise InvalidParameter(f"invalid value {text!r}: contains nul byte (\\x00)")
+            case dict() as mapping:
+                rest += mapping
+                rest += mapping.values()
+            case list() | tuple() as items:
+                rest += items
