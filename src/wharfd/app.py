@@ -28,7 +28,7 @@ from wharfd.api.handlers.build import build_routes
 from wharfd.api.handlers.container_life import ContainerLifeHandlers
 from wharfd.api.handlers.containers import ContainerHandlers
 from wharfd.api.handlers.events import EventHandlers
-from wharfd.api.handlers.images import ImageHandlers
+from wharfd.api.handlers.logs import LogHandlers
 from wharfd.api.handlers.networks import NetworkHandlers
 from wharfd.api.handlers.plugins import plugin_routes
 from wharfd.api.handlers.registry import registry_routes
@@ -42,6 +42,7 @@ from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.content.blobs import BlobStore
 from wharfd.drivers.files.directory import FileDirectory
 from wharfd.drivers.host import LocalHost
+from wharfd.drivers.logs.kinds import log_drivers
 from wharfd.drivers.network.bridge.driver import BridgeNetwork
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
 from wharfd.drivers.network.sandbox import SandboxFiles
@@ -61,6 +62,7 @@ from wharfd.engine.containers.files import NameFiles
 from wharfd.engine.containers.inspect import InspectContainer
 from wharfd.engine.containers.kill import Kill
 from wharfd.engine.containers.list import ListContainers
+from wharfd.engine.containers.logs import Logs
 from wharfd.engine.containers.pause import Pause, Unpause
 from wharfd.engine.containers.planner import ContainerPlanner
 from wharfd.engine.containers.prune import PruneContainers
@@ -76,6 +78,10 @@ from wharfd.engine.containers.update import UpdateContainer
 from wharfd.engine.containers.wait import Wait
 from wharfd.engine.containers.waiters import Waiters
 from wharfd.engine.events import EventBus, EventFeed
+from wharfd.engine.images.garbage import Garbage
+from wharfd.engine.images.leases import Leases
+from wharfd.engine.images.resolve import Images
+from wharfd.engine.images.unpacking import Unpacking
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.networks.defaults import ensure_default_networks
@@ -198,7 +204,10 @@ class Engine:
         locks, clock, tasks = self.locks, d.clock, self.tasks
         fresh_id = partial(new_id, os.urandom)
         waiters = Waiters()
-        self.images = Images(ledger=ledger, locks=locks, clock=clock, content=d.content, layers=d.layers)
+        leases = Leases()
+        unpacking = Unpacking(ledger=ledger, content=d.content, layers=d.layers)
+        images = Images(ledger=ledger, content=d.content, unpacking=unpacking, leases=leases, host=d.host)
+        self.garbage = Garbage(ledger=ledger, content=d.content, layers=d.layers, leases=leases)
         attachment = Attachment(ledger=ledger, sandboxes=d.sandboxes, drivers=d.networks, new_id=fresh_id)
         debts = Debts(ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes)
         removal = Removal(
@@ -286,13 +295,6 @@ class Engine:
             network_drivers=list(d.networks),
         )
         maker = VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom)
-        remove_volume = RemoveVolume(ledger=ledger, locks=locks, clock=clock, drivers=d.volumes)
-        self.volumes = VolumeHandlers(
-            ledger=ledger,
-            create=CreateVolume(ledger=ledger, locks=locks, maker=maker),
-            remove=remove_volume,
-            prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
-        )
         self.containers = ContainerHandlers(
             create=CreateContainer(
                 settings=settings,
@@ -302,7 +304,7 @@ class Engine:
                 host=d.host,
                 paths=d.paths,
                 files=d.files,
-                images=self.images.resolver,
+                images=images,
                 rootfs=d.rootfs,
                 runtime=d.runtime,
                 log_drivers=d.logs,
@@ -318,6 +320,14 @@ class Engine:
             remove=remove,
             prune=PruneContainers(ledger=ledger, clock=clock, rootfs=d.rootfs, layers=d.layers, remove=remove),
         )
+        remove_volume = RemoveVolume(ledger=ledger, locks=locks, clock=clock, drivers=d.volumes)
+        self.volumes = VolumeHandlers(
+            ledger=ledger,
+            create=CreateVolume(ledger=ledger, locks=locks, maker=maker),
+            remove=remove_volume,
+            prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
+        )
+        self.logs = LogHandlers(Logs(ledger=ledger, waiters=waiters, drivers=d.logs), clock)
         self.lives = ContainerLifeHandlers(
             start=start,
             stop=stop,
@@ -334,11 +344,10 @@ class Engine:
         """Every route, in an order that reads well in docs/status.md."""
         found: list[Route] = [
             *SystemHandlers(self.system, min_version).routes(),
-            *EventHandlers(EventFeed(self.bus, self.drivers.records)).routes(),
+            *EventHandlers(EventFeed(self.bus, self.drivers.records, self.drivers.clock.now_ns)).routes(),
             *self.containers.routes(),
             *self.lives.routes(),
-            *LogHandlers(self.ledger, self.drivers.logs).routes(),
-            *ImageHandlers(self.images).routes(),
+            *self.logs.routes(),
             *NetworkHandlers(self.ledger).routes(),
             *self.volumes.routes(),
             *build_routes(),
@@ -353,12 +362,13 @@ class Engine:
         await self.ledger.open()
         await self.system.open(new_id(os.urandom))
         self.planner.open()
-        await self.drivers.open(self.exits)
+        await self.drivers.open(self.exits.on_exit)
         await ensure_default_networks(self.ledger, self.drivers.networks, self.settings)
-        await self.images.open()
         await self.reconcile()
+        await self.garbage.open()
 
     async def close(self) -> None:
+        self.exits.close()
         await self.tasks.close()
         await self.drivers.close()
 
