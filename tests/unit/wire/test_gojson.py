@@ -31,6 +31,7 @@ from wharfd.wire.gojson import GoJsonError, scan
         (b'"\x00"', "invalid character '\\x00' in string literal"),
         (b'"\\x"', "invalid character 'x' in string escape code"),
         (b'"\\u12g4"', "invalid character 'g' in \\u hexadecimal character escape"),
+        (b'["0, \\u"]]]', "invalid character '\"' in \\u hexadecimal character escape"),
         (b"trve", "invalid character 'v' in literal true (expecting 'u')"),
         (b"nulL", "invalid character 'L' in literal null (expecting 'l')"),
         (b"-x", "invalid character 'x' in numeric literal"),
