@@ -47,6 +47,12 @@ class Spool(Protocol):
     @property
     def path(self) -> str: ...
 
+    async def read(self, name: str, limit: int = 8 << 20) -> bytes:
+        """A small file, whole.  Raises NotFound, InvalidParameter beyond `limit`."""
+
+    async def head(self, name: str, count: int) -> bytes:
+        """The first bytes of a file of any size."""
+
     async def adopt(self, files: Mapping[str, Digest]) -> None:
         """Make blobs of these files (name in the directory -> the digest that the worker has computed).  Durable when it returns."""
 

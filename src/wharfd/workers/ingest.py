@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from wharfd.model.archive import ArchiveMember, IngestedLayer
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import Digest
+from wharfd.wire.compression import detect
 from wharfd.wire.tarstream import Kind, TarReader
-from wharfd.workers.source import Source, Tee, detect, read_head
+from wharfd.workers.source import Source, Tee, read_head
 from wharfd.workers.unpack.tree import clean
 
 MAX_MEMBERS = 100_000  # an image archive has a few hundred

@@ -20,6 +20,7 @@ from isal import igzip, isal_zlib
 
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import Digest
+from wharfd.wire.compression import MAGIC_BYTES
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -40,14 +41,6 @@ BROKEN: tuple[type[Exception], ...] = (
     lzma.LZMAError,
     zstandard.ZstdError,
 )
-
-MAGIC = (
-    (b"\x1f\x8b", "gzip"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ\x00", "xz"),
-)
-MAGIC_BYTES = 6
 
 
 class Readable(Protocol):
@@ -73,11 +66,6 @@ def decoder(compression: str, raw: io.BufferedIOBase) -> Readable:
 def opened_gzip(raw: io.BufferedIOBase) -> Readable:
     reader: Readable = igzip.IGzipFile(fileobj=raw)  # type: ignore[no-untyped-call]
     return reader
-
-
-def detect(head: bytes) -> str:
-    """The compression that a stream beginning with `head` (six bytes are enough) has."""
-    return next((name for magic, name in MAGIC if head.startswith(magic)), "")
 
 
 class ZstdReader:

@@ -172,6 +172,15 @@ class Spool:
         self.store = store
         self.path = path
 
+    async def read(self, name: str, limit: int = 8 << 20) -> bytes:
+        data = await self.head(name, limit + 1)
+        if len(data) > limit:
+            raise InvalidParameter(f"{name} is larger than {limit} bytes")
+        return data
+
+    async def head(self, name: str, count: int) -> bytes:
+        return await self.store.pool.run(read_file, f"{self.path}/{name}", count)
+
     async def adopt(self, files: Mapping[str, Digest]) -> None:
         sizes = await self.store.pool.run(self.move, files)
         self.store.sizes.update(sizes)
@@ -214,7 +223,7 @@ def open_blob(path: str) -> int:
         raise Internal(f"content store: {e}") from e
 
 
-def read_file(path: str) -> bytes:
+def read_file(path: str, count: int = -1) -> bytes:
     fd = open_blob(path)
     with os.fdopen(fd, "rb") as file:
-        return file.read()
+        return file.read(count)

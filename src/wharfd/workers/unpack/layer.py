@@ -8,9 +8,10 @@ from contextlib import suppress
 
 from wharfd.model.archive import MissingLink, UnpackedLayer
 from wharfd.model.errors import InvalidParameter
+from wharfd.wire.compression import detect
 from wharfd.wire.tarstream import Entry, Kind, TarReader
 from wharfd.wire.whiteout import OPAQUE_VALUE, OPAQUE_XATTR, Mark, classify
-from wharfd.workers.source import Source, Tee
+from wharfd.workers.source import Source, Tee, read_head
 from wharfd.workers.unpack.tree import Tree, clean
 
 WHITEOUT = ".wh."
@@ -204,9 +205,14 @@ def set_xattrs(fd: int, xattrs: dict[str, bytes]) -> None:
 
 
 def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
-    """Unpack into `into`, which is made."""
+    """Unpack into `into`, which is made.
+
+    Docker: how a layer is compressed is seen from its bytes; media types are often wrong.
+    """
     os.mkdir(into, 0o755)
-    source = Source(Tee(os.open(blob_path, os.O_RDONLY | os.O_CLOEXEC)), compression)
+    fd = os.open(blob_path, os.O_RDONLY | os.O_CLOEXEC)
+    head = read_head(fd)
+    source = Source(Tee(fd, head), detect(head) if head else compression)
     writer = LayerWriter(into)
     try:
         reader = TarReader(source.read)
