@@ -66,9 +66,12 @@ def mount(name: str) -> MountPoint:
 
 async def test_an_empty_engine_uses_nothing() -> None:
     usage = await (await Rig.up()).usage(ALL)
-    assert usage.containers is not None and usage.containers.totals == Totals()
-    assert usage.images is not None and usage.images.totals == Totals()
-    assert usage.volumes is not None and usage.volumes.totals == Totals()
+    assert usage.containers is not None
+    assert usage.containers.totals == Totals()
+    assert usage.images is not None
+    assert usage.images.totals == Totals()
+    assert usage.volumes is not None
+    assert usage.volumes.totals == Totals()
     assert usage.build_cache == Totals()
 
 
@@ -78,7 +81,8 @@ async def test_only_what_is_asked_for_is_looked_at() -> None:
     await rig.volume("data", {"f": b"123"})
     usage = await rig.usage([Kind.VOLUME])
     assert (usage.containers, usage.images, usage.build_cache) == (None, None, None)
-    assert usage.volumes is not None and usage.volumes.totals.total_bytes == 3
+    assert usage.volumes is not None
+    assert usage.volumes.totals.total_bytes == 3
     assert "size_rw" not in rig.images.world.rootfs.calls
 
 
@@ -105,7 +109,8 @@ async def test_layers_that_images_share_are_counted_once() -> None:
     totals, items = usage.images.totals, usage.images.items
     assert (totals.count, totals.active) == (2, 1)
     shared = items[0].shared_bytes
-    assert shared > 0 and [each.shared_bytes for each in items] == [shared, shared]
+    assert shared > 0
+    assert [each.shared_bytes for each in items] == [shared, shared]
     assert totals.total_bytes == sum(each.size_bytes for each in items) - shared
     assert sorted(each.containers for each in items) == [0, 1]
     unused = next(each for each in items if each.containers == 0)
@@ -149,4 +154,5 @@ async def test_a_volume_that_goes_away_meanwhile_counts_nothing() -> None:
     await rig.volume("gone", {"f": b"12"})
     rig.images.world.volumes.content.clear()
     usage = await rig.usage([Kind.VOLUME])
-    assert usage.volumes is not None and usage.volumes.totals.total_bytes == 0
+    assert usage.volumes is not None
+    assert usage.volumes.totals.total_bytes == 0
