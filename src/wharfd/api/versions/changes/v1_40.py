@@ -30,3 +30,10 @@ def hide_capabilities(doc: JsonObject) -> None:
     """1.40 added HostConfig.Capabilities (gone again in 1.41) and KernelMemoryTCP."""
     doc["HostConfig"].pop("Capabilities", None)
     doc["HostConfig"].pop("KernelMemoryTCP", None)
+
+
+@response("container.inspect", below="1.40")
+def show_no_pids_limit_as_zero(doc: JsonObject) -> None:
+    """1.40 made PidsLimit null where there is none."""
+    if doc["HostConfig"]["PidsLimit"] is None:
+        doc["HostConfig"]["PidsLimit"] = 0
