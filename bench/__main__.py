@@ -13,12 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from wharfd.cli.base_image import base_image_archive
-
 from bench.floor import floor
 from bench.measures import MEASURES, Figures, Target
 from bench.table import Rounds, machine, render
 from tests.engine import Engine
+from wharfd.cli.base_image import base_image_archive
 
 
 def main() -> int:

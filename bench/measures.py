@@ -118,6 +118,7 @@ def listing(target: Target, quick: bool) -> Figures:
     ids: list[str] = []
     with target.connect() as c:
         try:
+            body = b"[]"
             for count in (100,) if quick else (100, 1000):
                 fill(target, ids, count)
                 times = []

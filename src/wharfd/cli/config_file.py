@@ -80,7 +80,9 @@ def read_file(path: str, *, required: bool) -> dict[str, Any]:
             text = file.read()
     except FileNotFoundError:
         if required:
-            raise ConfigError(f"unable to configure wharfd with file {path}: open {path}: no such file or directory") from None
+            raise ConfigError(
+                f"unable to configure wharfd with file {path}: open {path}: no such file or directory"
+            ) from None
         return {}
     except OSError as e:
         raise ConfigError(f"unable to configure wharfd with file {path}: {e.strerror}") from e
@@ -129,7 +131,13 @@ def load(flags: dict[str, Any]) -> tuple[Settings, list[str]]:
     return settle(values), sorted(key for key in doc if key in WITHOUT_EFFECT)
 
 
-NAMES: dict[type, str] = {list: "a list of strings", dict: "an object", str: "a string", int: "a whole number", bool: "true or false"}
+NAMES: dict[type, str] = {
+    list: "a list of strings",
+    dict: "an object",
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+}
 
 
 def settle(values: dict[str, Any]) -> Settings:
@@ -229,7 +237,7 @@ def ulimits(value: list[str] | dict[str, Any]) -> list[Ulimit]:
     for word in value:
         name, limits = pair("default-ulimit", word)
         soft, _, hard = limits.partition(":")
-        found.append(Ulimit(name=name, soft=number("default-ulimit", soft), hard=number("default-ulimit", hard or soft)))
+        found.append(
+            Ulimit(name=name, soft=number("default-ulimit", soft), hard=number("default-ulimit", hard or soft))
+        )
     return found
-
-

@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def set_up_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        logging.Formatter("time=%(asctime)s.%(msecs)03d level=%(levelname)s where=%(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        logging.Formatter(
+            "time=%(asctime)s.%(msecs)03d level=%(levelname)s where=%(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
     )
     root = logging.getLogger()
     root.handlers = [handler]

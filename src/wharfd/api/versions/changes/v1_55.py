@@ -3,7 +3,6 @@
 from wharfd.api.versions.changes import request
 from wharfd.model.json import JsonObject
 
-
 _DEVICE_LISTS = (
     "BlkioWeightDevice",
     "BlkioDeviceReadBps",
