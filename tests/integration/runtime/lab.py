@@ -35,14 +35,20 @@ from wharfd.wire.seccomp_profile import parse_profile
 from wharfd.wire.userdb import ResolvedUser, resolve_user
 
 PARENT = "/wharfd-test"
+SLICE = "wharfdtest.slice"
 RUNTIMES = {name: path for name in ("crun", "runc") if (path := shutil.which(name))}
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000::/home/web:/bin/sh\n"
 GROUP = "root:x:0:\nweb:x:1000:\nmedia:x:44:web\n"
-EXIT_TIMEOUT_S = 30
+EXIT_TIMEOUT_S = 30 * float(os.environ.get("WHARF_TEST_PATIENCE", "1"))
+CGROUP_DRIVER = os.environ.get("WHARF_TEST_CGROUP_DRIVER", "cgroupfs")
 APPLETS = (
     "sh cat echo id ls mount sleep true false touch mknod dd head tail wc env pwd hostname ps stat df kill printf readlink test "
     "tr grep cut rm mkdir yes date seq stty tty"
 )
+
+
+def cgroup_name(container_id: str) -> str:
+    return f"{SLICE}:wharfd:{container_id}" if CGROUP_DRIVER == "systemd" else f"{PARENT}/{container_id}"
 
 
 def needs() -> list[Any]:
@@ -142,7 +148,8 @@ class Lab:
         return ConmonRuntime(
             exec_root=str(directory / "exec"),
             runtimes={**RUNTIMES, **options.pop("runtimes", {})},
-            cgroup_parent=PARENT,
+            cgroup_parent=SLICE if CGROUP_DRIVER == "systemd" else PARENT,
+            cgroup_driver=CGROUP_DRIVER,
             init_path=find_init(),
             **options,
         )
@@ -175,7 +182,7 @@ class Lab:
         given: dict[str, Any] = {
             "rootfs": self.rootfs,
             "user": resolved,
-            "cgroup": f"{PARENT}/{record.id}",
+            "cgroup": cgroup_name(record.id),
             **place,
         }
         if "seccomp" not in given:
@@ -210,7 +217,7 @@ class Lab:
         return result
 
     def cgroup(self, container_id: str) -> Cgroup:
-        return Cgroup(detect_layout(), cgroup_path(f"{PARENT}/{container_id}"))
+        return Cgroup(detect_layout(), cgroup_path(cgroup_name(container_id)))
 
 
 @dataclass

@@ -276,4 +276,4 @@ async def test_its_cgroup_is_the_root_of_what_it_sees(lab: Lab) -> None:
 
 async def test_the_hosts_cgroup_namespace_shows_where_it_is(lab: Lab) -> None:
     record_seen = await lab.run("cat /proc/self/cgroup", cgroupns_mode="host")
-    assert "/wharfd-test/" in record_seen.stdout
+    assert "wharfd" in record_seen.stdout
