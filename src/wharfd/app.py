@@ -48,7 +48,7 @@ from wharfd.drivers.network.host import HostNetwork, NullNetwork
 from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.drivers.paths.local import LocalPaths
 from wharfd.drivers.records.sqlite.store import SqliteRecords
-from wharfd.drivers.runtime.driver import ConmonRuntime
+from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
@@ -137,7 +137,7 @@ class Drivers:
         self.cgroup_parent = settings.cgroup_parent or (
             "system.slice" if self.cgroup_driver == "systemd" else "/wharfd"
         )
-        self.init_path = settings.init_path or first_of("docker-init", "tini", "catatonit")
+        self.init_path = settings.init_path or find_init()
         self.runtime = wrap(
             "runtime",
             ConmonRuntime(
@@ -474,10 +474,6 @@ def group_id(name: str) -> int:
         return grp.getgrnam(name).gr_gid
     log.warning("group=%s does not exist; the socket belongs to root's group", name)
     return 0
-
-
-def first_of(*programs: str) -> str:
-    return next((path for path in map(shutil.which, programs) if path), "")
 
 
 def find_runtimes(settings: Settings) -> dict[str, str]:
