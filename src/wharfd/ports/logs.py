@@ -1,6 +1,6 @@
 """Port: reads what a container has written.  The monitor writes; this only reads (and follows)."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import msgspec
@@ -24,12 +24,12 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerEnd(Protocol):
-    """Tells a follower that no more will be written."""
+    """Tells a reader that no more will be written: the container has exited (or never ran) and its log is complete."""
 
     def is_over(self) -> bool: ...
 
-    async def wait(self) -> None:
-        """Returns when the container has exited (or is removed) and its log is complete."""
+    def on_over(self, call: Callable[[], None]) -> None:
+        """`call` runs on the loop when it is over, once; also if it is so already."""
 
 
 class LogDriver(Protocol):
@@ -41,6 +41,18 @@ class LogDriver(Protocol):
     def path(self, container_dir: str, container_id: str) -> str:
         """Where the monitor shall write; empty if output is thrown away."""
 
+    def begin(self, path: str) -> None:
+        """Called before each start: ends a line that the run before has left without an end, lest the next one go on with it.
+
+        Takes less than a millisecond.  Nothing there: nothing to do.
+        """
+
     def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
-        """Blocks ready to be sent.  Raises NotImplementedHere if this kind cannot be read
-        (`configured logging driver does not support reading`)."""
+        """Blocks ready to be sent.  The iterator holds files: close it.
+
+        A line that has no end yet is held back until it has, or until the container is over.  `tail` counts lines of both streams,
+        before `since` and the choice of streams.  Without `follow`, what is written after this call is left out.
+
+        Raises:
+            NotImplementedHere: this kind cannot be read (`configured logging driver does not support reading`).
+        """

@@ -9,6 +9,7 @@ import ctypes
 import os
 import struct
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from wharfd.sys.libc import LIBC, check
@@ -69,12 +70,13 @@ def parse_events(data: bytes) -> list[Event]:
 
 
 class Inotify:
-    """One inotify instance.  One iterator at a time; `close` ends the iteration."""
+    """One inotify instance.  One iterator at a time, or one listener; `close` ends both."""
 
     def __init__(self) -> None:
         self._fd = check(LIBC.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC), "inotify_init1")
         self._events: deque[Event] = deque()
         self._readable: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def add_watch(self, path: str, mask: int) -> int:
         """Watch `path`; a second call for the same object replaces its mask and gives the same number."""
@@ -83,9 +85,24 @@ class Inotify:
     def rm_watch(self, watch: int) -> None:
         check(LIBC.inotify_rm_watch(self._fd, watch), "inotify_rm_watch")
 
+    def listen(self, handle: Callable[[Event], None]) -> None:
+        """Call `handle` on the running loop for each event, instead of iterating."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._fd, self._deliver, handle)
+
+    def _deliver(self, handle: Callable[[Event], None]) -> None:
+        try:
+            events = parse_events(os.read(self._fd, 65536))
+        except BlockingIOError:
+            return
+        for event in events:
+            handle(event)
+
     def close(self) -> None:
         """Release the descriptor; a waiting iterator ends.  May be called twice."""
         if self._fd >= 0:
+            if self._loop is not None:
+                self._loop.remove_reader(self._fd)
             if self._readable is not None:
                 self._readable.get_loop().remove_reader(self._fd)
                 if not self._readable.done():

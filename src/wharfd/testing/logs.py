@@ -5,10 +5,9 @@ logs.write(path, "stdout", b"one\\ntwo\\n", at_ns=…)
 """
 
 import asyncio
-import contextlib
 import datetime
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from wharfd.model.errors import InvalidParameter, NotImplementedHere
@@ -33,15 +32,24 @@ class FakeEnd:
     """`ContainerEnd` that a test sets."""
 
     def __init__(self, *, over: bool = False) -> None:
-        self.over = asyncio.Event()
-        if over:
-            self.over.set()
+        self.over = over
+        self.calls: list[Callable[[], None]] = []
+
+    def end(self) -> None:
+        """The container has exited."""
+        self.over = True
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
 
     def is_over(self) -> bool:
-        return self.over.is_set()
+        return self.over
 
-    async def wait(self) -> None:
-        await self.over.wait()
+    def on_over(self, call: Callable[[], None]) -> None:
+        if self.over:
+            call()
+        else:
+            self.calls.append(call)
 
 
 class FakeLogs(Fake):
@@ -66,20 +74,19 @@ class FakeLogs(Fake):
         now = self.clock.now_ns() if at_ns is None else at_ns
         pieces = data.split(b"\n")
         for position, piece in enumerate(pieces):
-            part = self.begun.pop((path, stream), None)
+            part = self.begun.get((path, stream))
             line = Line(part.at_ns if part else now, stream, (part.text if part else b"") + piece)
             if position < len(pieces) - 1:
+                self.begun.pop((path, stream), None)
                 self.lines.setdefault(path, []).append(line)
             elif line.text:
                 self.begun[path, stream] = line
         self.wake()
 
     def complete(self, path: str) -> None:
-        """The streams are closed: a line that was begun is a line."""
-        for stream in STREAMS:
-            line = self.begun.pop((path, stream), None)
-            if line is not None:
-                self.lines.setdefault(path, []).append(line)
+        """The streams are closed: a line that was begun is a line; the one begun first comes first."""
+        for key in [key for key in self.begun if key[0] == path]:
+            self.lines.setdefault(path, []).append(self.begun.pop(key))
         self.wake()
 
     def wake(self) -> None:
@@ -96,15 +103,28 @@ class FakeLogs(Fake):
         self.enter("path")
         return "" if self.driver == "none" else f"{container_dir}/{container_id}-json.log"
 
-    async def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
+    def begin(self, path: str) -> None:
+        self.enter("begin")
+        self.complete(path)
+
+    def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
         self.enter("read")
         if self.driver == "none":
             raise NotImplementedHere("configured logging driver does not support reading")
-        lines = self.lines.setdefault(path, [])
-        position = 0 if query.tail is None else max(0, len(lines) - query.tail)
+        end.on_over(self.wake)
+        if end.is_over():
+            self.complete(path)
+        return self.blocks(path, len(self.lines.setdefault(path, [])), query, end)
+
+    async def blocks(self, path: str, count: int, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
+        """`count` lines were there at the call."""
+        lines = self.lines[path]
+        position = 0 if query.tail is None else max(0, count - query.tail)
         while True:
             is_over = end.is_over()
-            while position < len(lines):
+            if is_over:
+                self.complete(path)
+            while position < (len(lines) if query.follow else count):
                 line = lines[position]
                 position += 1
                 if query.until_ns and line.at_ns > query.until_ns:
@@ -114,7 +134,7 @@ class FakeLogs(Fake):
                     yield block
             if is_over or not query.follow:
                 return
-            await first_of(self.grown, end)
+            await self.grown.wait()
 
 
 def render(line: Line, query: LogQuery) -> bytes:
@@ -131,15 +151,3 @@ def render(line: Line, query: LogQuery) -> bytes:
     number = STREAMS[line.stream]
     pieces = [text[at : at + FRAME_LIMIT] for at in range(0, len(text), FRAME_LIMIT)]
     return b"".join(struct.pack(">BxxxI", number, len(piece)) + piece for piece in pieces)
-
-
-async def first_of(grown: asyncio.Event, end: ContainerEnd) -> None:
-    """Returns when more was written or the container is over."""
-    waits = [asyncio.get_running_loop().create_task(each) for each in (grown.wait(), end.wait())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waits:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task

@@ -12,8 +12,8 @@ The encoder takes blocks of many lines (256 KiB is a good size) and never loops 
 columns are taken with `itemgetter`, headers come from a cache keyed by stream and length.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, compress, repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import compress, repeat
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -93,7 +93,28 @@ def parse_time(time: bytes) -> int:
 
 def count_lines(block: bytes) -> int:
     """Lines that end in a block of whole records."""
+    lines = block.split(b"\n")
+    lines.pop()
+    tags = _tags(lines)
+    letters = _column(lines, _stream_column, _STREAM_AT)
+    ends = tags.count(b"F")
+    if ends + tags.count(b"P") == len(lines) == letters.count(b"o") + letters.count(b"e"):
+        return ends
     return sum(1 for record in scan(block) if not record.partial)
+
+
+def first_time(window: bytes) -> tuple[int, int] | None:
+    """Where the first record begins that begins behind a newline of this window, and its time; None if there is none."""
+    at = window.find(b"\n") + 1
+    while at > 0 and (stop := window.find(b"\n", at)) >= 0:
+        record = parse_record(window[at:stop])
+        if record is not None:
+            try:
+                return at, parse_time(record.time)
+            except InvalidParameter:
+                pass
+        at = stop + 1
+    return None
 
 
 class TailStart(NamedTuple):
@@ -103,26 +124,34 @@ class TailStart(NamedTuple):
     skip: int
 
 
-def tail_start(window: bytes, lines: int, whole: bool) -> TailStart | None:
+def tail_start(window: bytes, lines: int, whole: bool, *, goes_on: bool = False) -> TailStart | None:
     """Find where the last `lines` lines begin in the end of a file.
 
     `whole`: the window is the entire file; else its first record may be cut and None means that a larger window is needed.
+    `goes_on`: the window ends before the file does, at a record's end: lines that are open there are not counted.
     Lines are counted in the order in which they end; one whose end is not there yet comes after all others.  `skip` is not 0 only
     where the two streams interleave within lines.
     """
     end = window.rfind(b"\n") + 1
-    if lines <= 0:
-        return TailStart(end, 0)
-    _, unfinished = _open_lines(window, end, whole)
-    wanted = lines - unfinished
-    if wanted <= 0:
-        return _open_lines(window, end, whole)[0]
+    wanted = lines
+    if not goes_on:
+        if lines <= 0:
+            return TailStart(end, 0)
+        start, unfinished = _open_lines(window, end, whole)
+        wanted = lines - unfinished
+        if wanted <= 0:
+            return start
     for _, stop, _, partial in _backwards(window, end, whole):
         if not partial:
             if wanted == 0:
                 return _open_lines(window, stop, whole)[0]
             wanted -= 1
     return TailStart(0, 0) if whole else None
+
+
+def unfinished_lines(window: bytes, whole: bool) -> int:
+    """How many lines are open at the end of a file."""
+    return _open_lines(window, window.rfind(b"\n") + 1, whole)[1]
 
 
 def _open_lines(window: bytes, cut: int, whole: bool) -> tuple[TailStart, int]:
@@ -156,32 +185,50 @@ def _backwards(window: bytes, end: int, whole: bool) -> Iterator[tuple[int, int,
         stop = start
 
 
-class _Headers(dict[tuple[int, int], bytes]):
-    """(letter of the stream, length of the record) -> the newline that ends the line before, and this line's frame header."""
+class _Headers(dict[int, bytes]):
+    """Of one stream: length of the record -> the newline that ends the line before, and this line's frame header."""
 
-    def __init__(self, extra: int) -> None:
+    def __init__(self, stream: int, extra: int) -> None:
         super().__init__()
+        self.stream = stream
         self.extra = extra  # bytes of the payload besides the text and its newline
 
-    def __missing__(self, key: tuple[int, int]) -> bytes:
-        letter, length = key
+    def __missing__(self, length: int) -> bytes:
         if length < PREFIX_SIZE:
             raise IndexError("record too short")
-        header = b"\n" + stdcopy.header(_STREAM_OF[letter], length - PREFIX_SIZE + 1 + self.extra)
+        header = b"\n" + stdcopy.header(self.stream, length - PREFIX_SIZE + 1 + self.extra)
         if length < MAX_JOINED:
-            self[key] = header
+            self[length] = header
         return header
 
 
-_plain_headers = _Headers(0)
-_stamp_headers = _Headers(_STAMP_SIZE + 2)
+class _HeaderTables:
+    """The headers of both streams, by the letter that tells them apart."""
+
+    def __init__(self, extra: int) -> None:
+        self.of = {letter: _Headers(stream, extra) for letter, stream in _STREAM_OF.items()}
+
+    def column(self, lines: list[bytes], streams: bytes) -> Iterable[bytes]:
+        if streams.count(streams[0]) == len(streams):
+            return map(self.of[streams[0]].__getitem__, map(len, lines))
+        of = self.of
+        return [of[letter][len(line)] for letter, line in zip(streams, lines, strict=True)]
+
+
+_plain_headers = _HeaderTables(0)
+_stamp_headers = _HeaderTables(_STAMP_SIZE + 2)
 
 
 def _tags(lines: list[bytes]) -> bytes:
+    return _column(lines, _tag_column, _TAG_AT)
+
+
+def _column(lines: list[bytes], getter: Callable[[bytes], int], at: int) -> bytes:
+    """The byte at `at` of each line, 0 where a line is shorter."""
     try:
-        return bytes(map(_tag_column, lines))
+        return bytes(map(getter, lines))
     except IndexError:
-        return bytes(line[_TAG_AT] if len(line) > _TAG_AT else 0 for line in lines)
+        return bytes(line[at] if len(line) > at else 0 for line in lines)
 
 
 def _closed_run(lines: list[bytes], tags: bytes, at: int) -> tuple[list[bytes], int]:
@@ -268,7 +315,7 @@ class LogEncoder:
         self._open: dict[int, _Open] = {}
         extra = len(prefix)
         if extra:
-            self._headers = _Headers(extra + (_STAMP_SIZE + 2 if timestamps else 0))
+            self._headers = _HeaderTables(extra + (_STAMP_SIZE + 2 if timestamps else 0))
         else:
             self._headers = _stamp_headers if timestamps else _plain_headers
 
@@ -278,6 +325,9 @@ class LogEncoder:
         if not lines:
             return b""
         tags = _tags(lines)
+        is_ordinary = not self._open and not self._skip and tags.count(b"F") == len(lines) >= _FAST_RUN
+        if is_ordinary and (fast := self._feed_fast(lines)) is not None:
+            return fast
         out: list[bytes] = []
         at, end = 0, len(lines)
         while at < end:
@@ -285,7 +335,7 @@ class LogEncoder:
                 run, stop = lines[at : at + 1], at + 1
             else:
                 run, stop = _closed_run(lines, tags, at)
-                fast = self._feed_fast(run) if len(run) >= _FAST_RUN else None
+                fast = self._feed_fast(run) if len(run) >= _FAST_RUN and _tags(run).count(b"F") == len(run) else None
                 if fast is not None:
                     out.append(fast)
                     at, run = stop, []
@@ -304,6 +354,10 @@ class LogEncoder:
         return b"".join(
             self._give_piece(stream, line) for stream, line in self._open.items() if line.parts and self._lets(stream)
         )
+
+    def finish(self) -> bytes:
+        """No more will come: lines that were begun end here."""
+        return b"".join([self._end(stream, line) for stream, line in list(self._open.items())])
 
     def _lets(self, stream: int) -> bool:
         return stream in self._wanted and not self._skip
@@ -325,14 +379,9 @@ class LogEncoder:
     # --- ordinary blocks
 
     def _feed_fast(self, lines: list[bytes]) -> bytes | None:
-        """Only for blocks of whole, well-formed lines with times in UTC; None for any other."""
-        try:
-            streams = bytes(map(_stream_column, lines))
-            tags = bytes(map(_tag_column, lines))
-        except IndexError:
-            return None
-        count = len(lines)
-        if tags.count(b"F") != count or streams.count(b"o") + streams.count(b"e") != count:
+        """Whole lines only: each has its tag F.  None unless all are well-formed and their times in UTC."""
+        streams = bytes(map(_stream_column, lines))
+        if streams.count(b"o") + streams.count(b"e") != len(lines):
             return None
         if self._needs_time:
             if set(map(_zone_column, lines)) != {_UTC}:
@@ -357,7 +406,7 @@ class LogEncoder:
     def _render(self, lines: list[bytes], streams: bytes) -> bytes:
         columns: list[Iterable[bytes]] = []
         if self._framed:
-            columns.append(map(self._headers.__getitem__, zip(streams, map(len, lines), strict=True)))
+            columns.append(self._headers.column(lines, streams))
         elif min(map(len, lines)) < PREFIX_SIZE:
             raise IndexError("record too short")
         elif not (self._timestamps or self._prefix):
@@ -369,7 +418,11 @@ class LogEncoder:
         elif self._prefix:
             columns.append(repeat(self._prefix, len(lines)))
         columns.append(map(_text_column, lines))
-        parts = list(chain.from_iterable(zip(*columns, strict=True)))
+        # The columns side by side, a line's pieces behind one another.
+        width = len(columns)
+        parts = [b""] * (width * len(lines))
+        for position, column in enumerate(columns):
+            parts[position::width] = column
         parts[0] = parts[0][1:]  # no line before the first
         parts.append(b"\n")
         return b"".join(parts)

@@ -11,12 +11,14 @@ from wharfd.wire.crilog import (
     Record,
     TailStart,
     count_lines,
+    first_time,
     format_record,
     parse_record,
     parse_time,
     record_time,
     scan,
     tail_start,
+    unfinished_lines,
 )
 
 BASE = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z
@@ -215,3 +217,56 @@ def test_a_line_that_has_not_ended_is_the_last() -> None:
     assert start == TailStart(len(line("old")), 1)
     encoder = LogEncoder(framed=False, skip_lines=start.skip)
     assert encoder.feed(data[start.offset :] + line(" ended")) == b"begun ended\n"
+
+
+def test_finish_ends_what_was_begun() -> None:
+    encoder = LogEncoder(timestamps=True)
+    assert encoder.feed(line("a", partial=True) + line("E", stream=2, partial=True, at=1)) == b""
+    assert stdcopy.Decoder().feed(encoder.finish()) == [
+        (1, b"2024-01-01T00:00:00.000000000Z a\n"),
+        (2, b"2024-01-01T00:00:00.000000001Z E\n"),
+    ]
+    assert encoder.finish() == b""
+
+
+def test_finish_gives_only_what_is_wanted() -> None:
+    encoder = LogEncoder(stdout=False, framed=False, since_ns=BASE + 5)
+    encoder.feed(line("a", partial=True, at=9) + line("old", stream=2, partial=True))
+    assert encoder.finish() == b""
+
+
+def test_blocks_of_one_stream_and_of_both_give_the_same_lines() -> None:
+    block = b"".join(line(str(n), stream=1 + (n % 5 == 0), at=n) for n in range(40))
+    both = stdcopy.Decoder().feed(LogEncoder(timestamps=True).feed(block))
+    ones = [stdcopy.Decoder().feed(LogEncoder(stdout=out, stderr=not out).feed(block)) for out in (True, False)]
+    assert both == [(1 + (n % 5 == 0), b"%b %d\n" % (record_time(BASE + n)[:29] + b"Z", n)) for n in range(40)]
+    assert [text for _, text in ones[1]] == [b"%d\n" % n for n in range(0, 40, 5)]
+    assert len(ones[0]) == 32
+
+
+@given(records, st.lists(st.binary(max_size=60), max_size=3))
+def test_lines_are_counted_with_and_without_junk(
+    drawn: list[tuple[int, bool, int, bytes | None, bytes]], junk: list[bytes]
+) -> None:
+    data = render(drawn) + b"".join(piece + b"\n" for piece in junk)
+    assert count_lines(data) == sum(1 for record in scan(data) if not record.partial)
+
+
+def test_the_first_time_behind_a_newline() -> None:
+    first, second = line("a", at=1), line("b", at=2, zone=b"+01:00")
+    assert first_time(first + second) == (len(first), BASE + 2 - 3600 * 10**9)
+    assert first_time(b"cut\n" + b"junk\n" + first) == (9, BASE + 1)
+    assert first_time(b"cut\n" + first.replace(b"2024-01", b"2024-13") + second) is not None
+    assert first_time(first) is None
+    assert first_time(first + second[:-1]) is None
+    assert first_time(b"") is None
+
+
+def test_lines_are_counted_back_from_the_middle_of_a_file() -> None:
+    data = line("1") + line("2", partial=True) + line("x", stream=2) + line("3")
+    assert tail_start(data, 1, whole=True, goes_on=True) == TailStart(len(line("1")), 1)
+    # A line that is open at the end belongs to what comes behind: it is not counted, but its beginning is not lost either.
+    data = line("1") + line("2") + line("open", partial=True)
+    assert tail_start(data, 1, whole=True, goes_on=True) == TailStart(len(line("1")), 0)
+    assert tail_start(data, 0, whole=True, goes_on=True) == TailStart(len(line("1") + line("2")), 0)
+    assert unfinished_lines(data, whole=True) == 1

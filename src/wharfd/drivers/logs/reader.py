@@ -1,0 +1,144 @@
+"""Reads a monitor's log file, from where the query begins to where it ends, and follows it while its container runs.
+
+Formatting happens on the loop, in blocks that take a fraction of a millisecond, with a turn for everybody else after each: under the
+interpreter's lock a thread would not be faster, and its result would have to be handed over.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from wharfd.drivers.logs.files import BLOCK, LogFiles
+from wharfd.drivers.logs.growth import Follower, Growth
+from wharfd.drivers.logs.search import find_tail, find_time
+from wharfd.ports.logs import ContainerEnd, LogQuery
+from wharfd.sys.blocking import Pool
+from wharfd.wire.crilog import LogEncoder, Record, format_record, scan
+
+ENDING = 64 * 1024  # bytes at the end of a file in which a line left open is looked for
+
+
+class LogReader:
+    """`now_ns` is the wall clock."""
+
+    def __init__(self, pool: Pool, growth: Growth, now_ns: Callable[[], int]) -> None:
+        self.pool = pool
+        self.growth = growth
+        self.now_ns = now_ns
+
+    async def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
+        """As the port says."""
+        files = LogFiles(path, self.pool)
+        follower = self.growth.follow(path) if query.follow else None
+        try:
+            is_over = end.is_over()  # before looking how long the log is: nothing comes behind that then
+            files.open()
+            stop = files.end()
+            at, skip = await self.begin(files, stop, query)
+            encoder = encoder_for(query, skip)
+            if follower is not None:
+                timer = self.wake_at(follower, query.until_ns)
+                end.on_over(follower.wake)
+                try:
+                    async with aclosing(self.follow(files, at, encoder, follower, query, end)) as blocks:
+                        async for block in blocks:
+                            yield block
+                finally:
+                    if timer is not None:
+                        timer.cancel()
+                return
+            while at < stop and not encoder.finished:
+                data = await files.read(at, stop - at)
+                if not data:
+                    break  # emptied meanwhile
+                at += len(data)
+                if block := encoder.feed(data):
+                    yield block
+                await asyncio.sleep(0)
+            if is_over and not encoder.finished and (block := encoder.finish()):
+                yield block
+        finally:
+            files.close()
+            if follower is not None:
+                follower.close()
+
+    async def begin(self, files: LogFiles, end: int, query: LogQuery) -> tuple[int, int]:
+        """Position, and how many whole lines to leave out from there."""
+        if query.tail is not None:
+            start = await find_tail(files, end, query.tail)
+            return start.offset, start.skip
+        if query.since_ns:
+            return await find_time(files, end, query.since_ns), 0
+        return 0, 0
+
+    async def follow(
+        self,
+        files: LogFiles,
+        at: int,
+        encoder: LogEncoder,
+        follower: Follower,
+        query: LogQuery,
+        end: ContainerEnd,
+    ) -> AsyncGenerator[bytes, None]:
+        while True:
+            is_over = end.is_over()  # before the last look: what comes behind that is not this run's
+            while data := await files.read(at, BLOCK):
+                at += len(data)
+                if block := encoder.feed(data):
+                    yield block
+                if encoder.finished:
+                    return
+                await asyncio.sleep(0)
+            if files.renew(at):
+                follower.look()
+            elif is_over:
+                if block := encoder.finish():
+                    yield block
+                return
+            elif query.until_ns and self.now_ns() > query.until_ns:
+                return
+            else:
+                await follower.wait()
+
+    def wake_at(self, follower: Follower, until_ns: int) -> asyncio.TimerHandle | None:
+        if not until_ns:
+            return None
+        return asyncio.get_running_loop().call_later(max(0.0, (until_ns - self.now_ns()) / 1e9) + 0.001, follower.wake)
+
+
+def encoder_for(query: LogQuery, skip: int) -> LogEncoder:
+    return LogEncoder(
+        stdout=query.stdout,
+        stderr=query.stderr,
+        framed=query.framed,
+        timestamps=query.timestamps,
+        prefix=query.prefix,
+        since_ns=query.since_ns,
+        until_ns=query.until_ns,
+        skip_lines=skip,
+    )
+
+
+def end_open_lines(path: str) -> None:
+    """Write the ends that lines at the end of the file lack.
+
+    conmon leaves a last line that has no newline open, and the output of the next run would continue it.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        size = os.fstat(fd).st_size
+        window = os.pread(fd, ENDING, max(0, size - ENDING))
+        last: dict[int, Record] = {record.stream: record for record in scan(window)}
+        ends = [
+            format_record(Record(record.stream, record.time, False, b"")) for record in last.values() if record.partial
+        ]
+        if window and not window.endswith(b"\n"):
+            ends.insert(0, b"\n")  # cut by a power failure
+        if ends:
+            os.write(fd, b"".join(ends))
+    finally:
+        os.close(fd)

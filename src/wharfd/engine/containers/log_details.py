@@ -1,0 +1,60 @@
+"""What `details` puts before each line: the labels and variables of a container that its log options ask for, and its tag.
+
+    labels=a,b   labels-regex=^app   env=MODE   env-regex=^APP_   tag={{.Name}}/{{.ID}}
+
+Docker: dockerd writes them beside each line and a later change of the container does not show; a container's labels and environment do
+not change, so they are put together when the log is read.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote_plus
+
+from wharfd.model.container import ContainerRecord
+from wharfd.model.ids import short_id
+from wharfd.wire.pattern import Pattern
+
+FIELD = re.compile(r"\{\{\s*\.([A-Za-z]+)\s*\}\}")
+
+
+def details_prefix(record: ContainerRecord) -> bytes:
+    """`k=v,k2=v2 `, sorted, query-escaped; only the blank if there are none."""
+    pairs = sorted(attributes(record).items())
+    return (",".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in pairs) + " ").encode()
+
+
+def attributes(record: ContainerRecord) -> dict[str, str]:
+    options = record.host_config.log_config.config or {}
+    labels = record.config.labels or {}
+    variables = dict(item.split("=", 1) for item in record.config.env or [] if "=" in item)
+    found = chosen(labels, options.get("labels", ""), options.get("labels-regex", ""))
+    found |= chosen(variables, options.get("env", ""), options.get("env-regex", ""))
+    tag = expand_tag(options.get("tag", ""), record)
+    if tag:
+        found["tag"] = tag
+    return found
+
+
+def chosen(values: Mapping[str, str], names: str, expression: str) -> dict[str, str]:
+    """Those named in the comma list, and those whose name the expression occurs in."""
+    wanted = set(names.split(",")) if names else set()
+    return {
+        name: value
+        for name, value in values.items()
+        if name in wanted or (expression and Pattern.cached(expression).search(name))
+    }
+
+
+def expand_tag(template: str, record: ContainerRecord) -> str:
+    """Docker: a Go template; here its fields, which is what people write.  Anything else stays as it is written."""
+    fields = {
+        "ID": short_id(record.id),
+        "FullID": record.id,
+        "Name": record.name,
+        "ImageID": short_id(record.image_id),
+        "ImageFullID": record.image_id,
+        "ImageName": record.config.image,
+        "Command": " ".join(record.command_line),
+        "DaemonName": "docker",
+    }
+    return FIELD.sub(lambda match: fields.get(match[1], match[0]), template)
