@@ -108,7 +108,7 @@ async def test_a_file_without_the_execute_bit_is_126(lab: Lab) -> None:
 async def test_a_directory_is_126(lab: Lab) -> None:
     error = await failure(lab, ["/etc"])
     assert error.exit_code == 126
-    assert "permission denied" in error.message
+    assert "permission denied" in error.message or "is a directory" in error.message
 
 
 async def test_a_working_directory_that_is_a_file(lab: Lab) -> None:
@@ -235,7 +235,9 @@ async def test_one_process_only(lab: Lab) -> None:
 
 
 async def test_a_small_memory_limit_starts(lab: Lab) -> None:
-    assert (await lab.run("echo fits", memory=6 << 20)).stdout == "fits\n"
+    # runc's own first process needs more than the smallest limit that Docker allows.
+    size = 32 << 20 if lab.runtime == "runc" else 6 << 20
+    assert (await lab.run("echo fits", memory=size)).stdout == "fits\n"
 
 
 async def test_memory_beyond_the_limit_ends_it_and_is_told_of(lab: Lab) -> None:

@@ -11,8 +11,10 @@ from wharfd.model.errors import StartFailed
 NOT_EXECUTABLE, NOT_FOUND, OTHER = 126, 127, 128
 
 _NOT_FOUND_WORDS = ("executable file not found", "no such file or directory", "system cannot find the file specified")
-_CRUN_NOT_FOUND = re.compile(r"(?:executable file|cannot find) `(?P<program>.*)` (?:not found )?in \$PATH", re.DOTALL)
-_CRUN_NOT_ALLOWED = re.compile(r"open executable|open `[^`]*`: Permission denied|access to executable", re.IGNORECASE)
+_CRUN_NOT_FOUND = re.compile(r"(?:executable file|cannot find) `(?P<program>.*)` (?:not found|in \$PATH)", re.DOTALL)
+_CRUN_NOT_ALLOWED = re.compile(
+    r"open executable|the path `[^`]*` (?:exists but it is not executable|is not a regular file)"
+)
 _CRUN_STAT = re.compile(
     r"(?:error stat'ing file|cannot stat|stat) `(?P<path>[^`]*)`: (?P<reason>.*)", re.IGNORECASE | re.DOTALL
 )
@@ -41,7 +43,7 @@ def start_failed(said: str, runtime: str, program: str) -> StartFailed:
     lowered = text.lower()
     if any(words in lowered for words in _NOT_FOUND_WORDS):
         return StartFailed(text, NOT_FOUND)
-    if "permission denied" in lowered:
+    if "permission denied" in lowered or "is a directory" in lowered:
         return StartFailed(text, NOT_EXECUTABLE)
     if "not a directory" in lowered:
         text += (

@@ -24,7 +24,7 @@ from wharfd.sys import pidfd
 from wharfd.sys.blocking import Pool
 from wharfd.sys.cgroup import Cgroup
 from wharfd.sys.cgroup_layout import CgroupLayout
-from wharfd.sys.spawn import Watch
+from wharfd.sys.spawn import Watch, watch_exit
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +82,7 @@ class Takedown:
     ) -> None:
         monitor = self._monitor_pid(container_id) if watch is None else 0 if watch.has_exited else watch.pid
         if monitor:
-            # From the top, so that nobody is left to fork when its children have been counted.
-            _kill(monitor)
-            for pid in process_table.descendants([monitor]):
-                _kill(pid)
+            await self._end_tree(monitor)
         if placement is not None:
             found = self.find_pids(placement, cgroup)
             if found.pid:
@@ -96,6 +93,21 @@ class Takedown:
                 await self.pool.run(cgroup.kill)
             except (OSError, TimeoutError) as e:
                 raise Internal(f"container {container_id} cannot be killed: {e}") from e
+
+    async def _end_tree(self, top: int) -> None:
+        """Kill a process and all that descends from it, and wait for their end."""
+        below = process_table.descendants([top])
+        # From the top: its children then have nobody who starts others in their stead.
+        watches = [watch for pid in (top, *below) if (watch := _kill(pid)) is not None]
+        try:
+            async with asyncio.timeout(MONITOR_TIMEOUT_S):
+                for watch in watches:
+                    await watch.wait_status()
+        except TimeoutError as e:
+            raise Internal(f"process {top} cannot be killed") from e
+        finally:
+            for watch in watches:
+                watch.close()
 
     async def _stop_unwatched(self, pid: int, start: int) -> None:
         fd = pidfd.open_verified(pid, start)
@@ -196,8 +208,11 @@ def _is_alive(placement: Placement) -> bool:
     return pidfd.process_start_time(placement.pid) == placement.pid_start
 
 
-def _kill(pid: int) -> None:
+def _kill(pid: int) -> Watch | None:
+    """SIGKILL; gives the process to wait for, None if it is gone."""
     try:
-        os.kill(pid, signal.SIGKILL)
+        watch = watch_exit(pid)
     except ProcessLookupError:
-        pass
+        return None
+    watch.kill()
+    return watch

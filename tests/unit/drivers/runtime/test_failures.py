@@ -1,4 +1,4 @@
-"""What runtimes say, in Docker's words and with its exit codes.  Samples: crun 1.8.1 and 1.28, runc 1.1.5."""
+"""What runtimes say, in Docker's words and with its exit codes.  Samples: crun 1.8.1, 1.21 and 1.28, runc 1.1.5 and 1.1.15."""
 
 import pytest
 
@@ -32,6 +32,25 @@ INIT = RUNC + "error during container init: "
         ),
         ("open executable: Permission denied", "/plain", INIT + 'exec: "/plain": permission denied', 126),
         ("open executable: Operation not permitted", "/etc", INIT + 'exec: "/etc": permission denied', 126),
+        (
+            "executable file `/nope` not found: No such file or directory",
+            "/nope",
+            INIT + 'exec: "/nope": stat /nope: no such file or directory',
+            127,
+        ),
+        (
+            "the path `/plain` exists but it is not executable: Operation not permitted",
+            "/plain",
+            INIT + 'exec: "/plain": permission denied',
+            126,
+        ),
+        (
+            "the path `/etc` is not a regular file: Operation not permitted",
+            "/etc",
+            INIT + 'exec: "/etc": permission denied',
+            126,
+        ),
+        (RUNC + 'exec: "/etc": is a directory', "/etc", RUNC + 'exec: "/etc": is a directory', 126),
         ("open executable: Operation not permitted", "", INIT + 'exec: "": executable file not found in $PATH', 127),
         (
             "error stat'ing file `/gone`: No such file or directory",
