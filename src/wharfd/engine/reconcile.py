@@ -171,6 +171,7 @@ class Reconcile:
         if by_policy:
             record = lifecycle.apply(record, lifecycle.RestartAsked())
         await self.ledger.commit(record)
+        await self.remove_if_ended(record)
 
     async def undo_creation(self, record: ContainerRecord) -> None:
         await self.runtime.delete(record.id)
@@ -187,6 +188,10 @@ class Reconcile:
                 await self.runtime.delete(record.id)
             if record.rootfs is not None and await self.rootfs.is_mounted(record.id):
                 await self.rootfs.unmount(record.id, record.rootfs)
+        await self.remove_if_ended(record)
+
+    async def remove_if_ended(self, record: ContainerRecord) -> None:
+        """Of a container that removes itself: the engine died before that, or in the middle of a restart by hand."""
         if record.state is State.EXITED and has_ended(record):
             await self.removal.automatic(record)
 

@@ -9,11 +9,13 @@
 An engine that dies is thrown away and another is put on the same world: `rig = await rig.reborn()`.
 """
 
+import asyncio
 import hashlib
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -52,6 +54,7 @@ from wharfd.testing.world import World
 
 BASE = ChainId("sha256:" + "b" * 64)
 ids = itertools.count(1)
+D = TypeVar("D")
 
 
 def fresh_id() -> str:
@@ -99,6 +102,33 @@ class Timers:
         return [timer.delay_s for timer in due]
 
 
+class Paced:
+    """A driver whose calls take as many turns of the loop as `turns` says, before and after they are done.
+
+    `at_once`: only after, since the port promises to keep the order of the calls.
+    """
+
+    def __init__(self, driver: object, turns: Callable[[], int], *, at_once: bool) -> None:
+        self.driver = driver
+        self.turns = turns
+        self.at_once = at_once
+
+    def __getattr__(self, name: str) -> object:
+        value = getattr(self.driver, name)
+        if not inspect.iscoroutinefunction(value):
+            return value
+
+        async def paced(*args: object, **kwargs: object) -> object:
+            for _ in range(0 if self.at_once else self.turns()):
+                await asyncio.sleep(0)
+            result = await value(*args, **kwargs)
+            for _ in range(self.turns()):
+                await asyncio.sleep(0)
+            return result
+
+        return paced
+
+
 class Planned:
     """A plan without an image's users, devices and mounts."""
 
@@ -115,21 +145,29 @@ class Planned:
 
 
 class Rig:
-    def __init__(self, world: Machine, plan: FaultPlan | None = None, records: RecordStore | None = None) -> None:
+    """`plan` watches every port; `turns`, if given, says how long each call takes (see `Paced`)."""
+
+    def __init__(
+        self,
+        world: Machine,
+        plan: FaultPlan | None = None,
+        records: RecordStore | None = None,
+        turns: Callable[[], int] | None = None,
+    ) -> None:
         self.world = world
         self.plan = plan or FaultPlan()
-        watch = self.plan
+        self.turns = turns
         self.clock = world.clock
-        runtime = faulty("runtime", world.runtime, watch)
-        rootfs = faulty("rootfs", world.rootfs, watch)
-        files = faulty("files", world.files, watch)
-        sandboxes = faulty("sandboxes", world.sandboxes, watch)
+        runtime = self.watched("runtime", world.runtime)
+        rootfs = self.watched("rootfs", world.rootfs)
+        files = self.watched("files", world.files)
+        sandboxes = self.watched("sandboxes", world.sandboxes)
         networks: Mapping[str, NetworkDriver] = {
-            name: faulty(f"network.{name}", driver, watch) for name, driver in world.networks.items()
+            name: self.watched(f"network.{name}", driver) for name, driver in world.networks.items()
         }
-        volumes: Mapping[str, VolumeDriver] = {"local": faulty("volumes", world.volumes, watch)}
+        volumes: Mapping[str, VolumeDriver] = {"local": self.watched("volumes", world.volumes)}
         self.bus = EventBus()
-        self.ledger = Ledger(faulty("records", records or world.records, watch), self.bus)
+        self.ledger = Ledger(self.watched("records", records or world.records), self.bus)
         self.heard = self.bus.subscribe()
         self.locks = KeyedLocks()
         self.tasks = Tasks()
@@ -209,9 +247,19 @@ class Rig:
         )
         self.runtime = runtime
 
+    def watched(self, port: str, driver: D) -> D:
+        paced = driver if self.turns is None else cast(D, Paced(driver, self.turns, at_once=port == "records"))
+        return faulty(port, paced, self.plan)
+
     @classmethod
-    async def up(cls, world: Machine, plan: FaultPlan | None = None, records: RecordStore | None = None) -> "Rig":
-        rig = cls(world, plan, records)
+    async def up(
+        cls,
+        world: Machine,
+        plan: FaultPlan | None = None,
+        records: RecordStore | None = None,
+        turns: Callable[[], int] | None = None,
+    ) -> "Rig":
+        rig = cls(world, plan, records, turns)
         await rig.open()
         return rig
 
