@@ -252,6 +252,7 @@ class Engine:
             debts=debts,
             removal=removal,
             waiters=waiters,
+            logs=d.logs,
         )
         self.exits = Exits(
             ledger=ledger,
@@ -327,7 +328,7 @@ class Engine:
             remove=remove_volume,
             prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
         )
-        self.logs = LogHandlers(Logs(ledger=ledger, waiters=waiters, drivers=d.logs), clock)
+        self.logs = LogHandlers(Logs(ledger=ledger, waiters=waiters, drivers=d.logs), clock.now_ns)
         self.lives = ContainerLifeHandlers(
             start=start,
             stop=stop,

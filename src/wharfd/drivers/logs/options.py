@@ -1,7 +1,7 @@
 """Log options: which exist, and what their values must be.
 
 Docker looks at the names when a container is created and at the values when it is started; here both are looked at when it is created,
-with the same texts.
+with the same texts.  The options of every driver (`mode`, `max-buffer-size`) are not this driver's: the engine looks at them.
 """
 
 import re
@@ -10,9 +10,6 @@ from collections.abc import Callable, Mapping
 from wharfd.model.errors import InvalidParameter
 
 NAMES = frozenset({"max-file", "max-size", "compress", "labels", "labels-regex", "env", "env-regex", "tag"})
-# Options of every driver; what they ask for (a buffer between the container and a slow log) is always so: the monitor has it.
-COMMON = frozenset({"mode", "max-buffer-size"})
-MODES = frozenset({"", "blocking", "non-blocking"})
 
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
@@ -32,17 +29,7 @@ def local_unknown(name: str) -> str:
 
 def check_options(options: Mapping[str, str], unknown: UnknownText) -> None:
     """Raises InvalidParameter for the first name (in order) that does not exist, or a value that cannot be meant."""
-    mode = options.get("mode", "")
-    if mode not in MODES:
-        raise InvalidParameter(f"logger: logging mode not supported: {mode}")
-    if "max-buffer-size" in options:
-        if mode != "non-blocking":
-            raise InvalidParameter("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
-        try:
-            parse_size(options["max-buffer-size"], 1024)
-        except InvalidParameter as e:
-            raise InvalidParameter(f"error parsing option max-buffer-size: {e}") from e
-    for name in sorted(options.keys() - COMMON):
+    for name in sorted(options):
         if name not in NAMES:
             raise InvalidParameter(unknown(name))
     check_values(options)
@@ -50,7 +37,7 @@ def check_options(options: Mapping[str, str], unknown: UnknownText) -> None:
 
 def check_values(options: Mapping[str, str]) -> None:
     if "max-size" in options:
-        parse_size(options["max-size"], 1000)
+        parse_size(options["max-size"])
     files = 1
     if "max-file" in options:
         files = parse_integer(options["max-file"])
@@ -60,12 +47,12 @@ def check_values(options: Mapping[str, str]) -> None:
         raise InvalidParameter("compress cannot be true when max-file is less than 2 or max-size is not set")
 
 
-def parse_size(text: str, unit: int) -> int:
-    """Bytes of "10m", "1.5 GiB", "100"; `unit` is what a k is worth (Docker: 1000 for files, 1024 for memory)."""
+def parse_size(text: str) -> int:
+    """Bytes of "10m", "1.5 GB", "100".  Docker: a k is 1000 here."""
     match = SIZE.fullmatch(text)
     if match is None:
         raise InvalidParameter(f"invalid size: '{text}'")
-    return int(float(match[1]) * unit ** POWERS[match[2].lower()])
+    return int(float(match[1]) * 1000 ** POWERS[match[2].lower()])
 
 
 def parse_integer(text: str) -> int:

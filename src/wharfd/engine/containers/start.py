@@ -8,6 +8,7 @@ process.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from wharfd.engine import lifecycle
@@ -24,6 +25,7 @@ from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import Internal, StartFailed
 from wharfd.model.event import Event
 from wharfd.ports.clock import Clock
+from wharfd.ports.logs import LogDriver
 from wharfd.ports.runtime import Launch, Launched, RuntimeDriver
 from wharfd.ports.storage import RootfsStore
 from wharfd.ports.volumes import VolumeDriver
@@ -79,11 +81,13 @@ class Start:
         debts: Debts,
         removal: Removal,
         waiters: Waiters,
+        logs: Mapping[str, LogDriver] = MappingProxyType({}),
     ) -> None:
         self.ledger = ledger
         self.locks = locks
         self.clock = clock
         self.new_id = new_id
+        self.logs = logs
         self.rootfs = rootfs
         self.volumes = volumes
         self.attachment = attachment
@@ -150,6 +154,9 @@ class Start:
 
     async def prepare(self, attempt: Attempt, rootfs: str) -> None:
         """All that can be done while the root file system is being mounted."""
+        log_driver = self.logs.get(attempt.record.host_config.log_config.type)
+        if log_driver is not None:
+            log_driver.begin(attempt.record.log_path)
         for _, volume in volumes_of(self.ledger, attempt.record):
             await self.volumes[volume.driver].mount(volume)
         attempt.attached = await self.attachment.attach(attempt.record)
