@@ -34,15 +34,30 @@ class ImageInUse(Conflict):
         super().__init__(f"conflict: unable to delete {name} ({'cannot' if hard else 'must'} be forced) - {why}")
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A familiar name that went, or (`deleted`) the id of an image that did."""
+
+    name: str
+    deleted: bool = False
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What a deletion does: records and events for the ledger, answers for the client, what may have become garbage."""
+    """What a deletion does: steps for the client, records and events for the ledger, what may have become garbage."""
 
-    untagged: list[str] = field(default_factory=list)
-    deleted: list[ImageId] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     changes: list[ImageRecord | Deletion] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     garbage: list[str] = field(default_factory=list)
+
+    @property
+    def untagged(self) -> list[str]:
+        return [step.name for step in self.steps if not step.deleted]
+
+    @property
+    def deleted(self) -> list[str]:
+        return [step.name for step in self.steps if step.deleted]
 
 
 class DeleteImage:
@@ -102,8 +117,9 @@ class DeleteImage:
 
     def tell_untagged(self, record: ImageRecord, names: list[str], outcome: Outcome) -> None:
         for name in map(familiar, names):
-            outcome.untagged.append(name)
-            outcome.events.append(image_event(record.id, "untag", self.clock.now_ns(), name=name, labels=record.labels))
+            outcome.steps.append(Step(name))
+            # Docker: without the image's labels.
+            outcome.events.append(image_event(record.id, "untag", self.clock.now_ns(), name=name))
 
     def remove(self, record: ImageRecord, outcome: Outcome, *, prune_parents: bool) -> None:
         names = entries(record)
@@ -113,7 +129,7 @@ class DeleteImage:
             return
         self.tell_untagged(record, names, outcome)
         outcome.changes.append(Deletion(kind="image", id=record.id))
-        outcome.deleted.append(record.id)
+        outcome.steps.append(Step(record.id, deleted=True))
         outcome.events.append(image_event(record.id, "delete", self.clock.now_ns(), name=record.id))
         outcome.garbage += self.garbage.of(record)
         parent = self.ledger.images.get(ImageId(record.parent))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from wharfd.engine.happenings import prune_event
-from wharfd.engine.images.delete import DeleteImage, Outcome
+from wharfd.engine.images.delete import DeleteImage, Outcome, Step
 from wharfd.engine.images.garbage import Garbage
 from wharfd.engine.images.names import is_dangling
 from wharfd.engine.images.publish import STORE_LOCK
@@ -11,15 +11,13 @@ from wharfd.engine.images.select import PRUNE_ACCEPTED, selection
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.errors import Conflict
-from wharfd.model.ids import ImageId
 from wharfd.ports.clock import Clock
 from wharfd.wire.filters import Filters
 
 
 @dataclass(slots=True)
 class Pruned:
-    untagged: list[str] = field(default_factory=list)
-    deleted: list[ImageId] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     reclaimed_bytes: int = 0
 
 
@@ -59,4 +57,4 @@ class PruneImages:
             await self.ledger.commit(*outcome.changes, events=outcome.events, durable=True)
         freed = await self.garbage.collect(outcome.garbage)
         await self.ledger.commit(events=[prune_event("image", self.clock.now_ns(), freed)])
-        return Pruned(outcome.untagged, outcome.deleted, freed)
+        return Pruned(outcome.steps, freed)

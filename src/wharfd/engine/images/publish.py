@@ -1,5 +1,6 @@
 """Makes records of images whose content is here: the last step of load, import, pull, commit and build."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -49,8 +50,17 @@ class Publisher:
     async def __call__(self, images: Sequence[NewImage]) -> None:
         """All in one transaction, durable.  A name that another image has moves; that one stays, nameless if it was the last.
 
-        The caller holds a lease on the content.
+        The caller holds a lease on the content.  Once begun this is carried through, also when the caller is cancelled: a record that
+        is stored and not known would be one whose content is collected.
         """
+        work = asyncio.get_running_loop().create_task(self.publish(images), name="publish-images")
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait([work])
+            raise
+
+    async def publish(self, images: Sequence[NewImage]) -> None:
         async with self.locks.hold(*STORE_LOCK):
             changed: dict[ImageId, ImageRecord] = {}
             events: list[Event] = []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from wharfd.engine.images.names import entries, familiar, is_dangling
 from wharfd.engine.images.resolve import find_image
 from wharfd.engine.ledger import Ledger
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.image import ImageRecord
 from wharfd.wire.filters import Filters
 from wharfd.wire.globs import compile_glob, matches
@@ -47,11 +48,20 @@ def dangling_test(filters: Filters) -> Test:
 
 
 def names_matching(record: ImageRecord, filters: Filters) -> list[str]:
-    """Those of the canonical names that one of the `reference` patterns fits: the familiar form, or that without its tag."""
-    patterns = filters.get("reference")
-    for pattern in patterns:
-        compile_glob(pattern)
+    """Those of the canonical names that one of the `reference` patterns fits: the familiar form, or that without its tag.
+
+    Docker: a broken pattern fits nothing.
+    """
+    patterns = [pattern for pattern in filters.get("reference") if is_pattern(pattern)]
     return [name for name in entries(record) if any(fits(pattern, name) for pattern in patterns)]
+
+
+def is_pattern(pattern: str) -> bool:
+    try:
+        compile_glob(pattern)
+    except InvalidParameter:
+        return False
+    return True
 
 
 def fits(pattern: str, name: str) -> bool:

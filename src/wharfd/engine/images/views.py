@@ -74,7 +74,9 @@ class ImageViews:
         self.content = content
         self.clock = clock
 
-    async def summaries(self, filters: Filters, *, shared_size: bool = False, manifests: bool = False) -> list[ImageSummary]:
+    async def summaries(
+        self, filters: Filters, *, shared_size: bool = False, manifests: bool = False
+    ) -> list[ImageSummary]:
         """The newest first.  Raises InvalidParameter, ImageNotFound (of `before` and `since`)."""
         filters.validate(LIST_ACCEPTED)
         selected = selection(filters, self.ledger, self.clock.now_ns())

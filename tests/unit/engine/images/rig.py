@@ -2,18 +2,8 @@
 
 from tests.images import archive, stream
 from wharfd.engine.events import EventBus
-from wharfd.engine.images.delete import DeleteImage
-from wharfd.engine.images.garbage import Garbage
-from wharfd.engine.images.importing import ImportImage
-from wharfd.engine.images.leases import Leases
-from wharfd.engine.images.load import LoadImages
+from wharfd.engine.images.assembly import assemble
 from wharfd.engine.images.progress import ImageLoaded, LayerLoaded
-from wharfd.engine.images.prune import PruneImages
-from wharfd.engine.images.publish import Publisher
-from wharfd.engine.images.resolve import Images
-from wharfd.engine.images.tag import TagImage
-from wharfd.engine.images.unpacking import Unpacking
-from wharfd.engine.images.views import ImageViews
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import ContainerRecord, State
@@ -34,46 +24,22 @@ class ImageRig:
         self.bus = EventBus()
         self.ledger = Ledger(self.world.records, self.bus)
         self.locks = KeyedLocks()
-        self.leases = Leases()
-        content, layers, clock, host = self.world.content, self.world.layers, self.world.clock, self.world.host
-        self.spools = FakeSpools(content)
+        self.spools = FakeSpools(self.world.content)
         self.ingester = FakeIngester(self.spools)
-        self.garbage = Garbage(ledger=self.ledger, content=content, layers=layers, leases=self.leases)
-        self.unpacking = Unpacking(ledger=self.ledger, content=content, layers=layers)
-        self.publisher = Publisher(
-            ledger=self.ledger, locks=self.locks, clock=clock, layers=layers, host=host, garbage=self.garbage
-        )
-        self.images = Images(
-            ledger=self.ledger, content=content, unpacking=self.unpacking, leases=self.leases, host=host
-        )
-        self.load_images = LoadImages(
-            content=content,
+        self.cases = assemble(
+            ledger=self.ledger,
+            locks=self.locks,
+            clock=self.world.clock,
+            host=self.world.host,
+            content=self.world.content,
             spools=self.spools,
+            layers=self.world.layers,
             ingester=self.ingester,
-            layers=layers,
-            unpacking=self.unpacking,
-            publisher=self.publisher,
-            garbage=self.garbage,
-            leases=self.leases,
-            host=host,
         )
-        self.import_image = ImportImage(
-            content=content,
-            spools=self.spools,
-            ingester=self.ingester,
-            unpacking=self.unpacking,
-            publisher=self.publisher,
-            garbage=self.garbage,
-            leases=self.leases,
-            clock=clock,
-            host=host,
-        )
-        self.tag = TagImage(ledger=self.ledger, locks=self.locks, clock=clock)
-        self.delete = DeleteImage(ledger=self.ledger, locks=self.locks, clock=clock, garbage=self.garbage)
-        self.prune = PruneImages(
-            ledger=self.ledger, locks=self.locks, clock=clock, garbage=self.garbage, delete=self.delete
-        )
-        self.views = ImageViews(ledger=self.ledger, images=self.images, content=content, clock=clock)
+        self.images, self.views, self.garbage = self.cases.images, self.cases.views, self.cases.garbage
+        self.load_images, self.import_image, self.save = self.cases.load, self.cases.import_image, self.cases.save
+        self.tag, self.delete, self.prune = self.cases.tag, self.cases.delete, self.cases.prune
+        self.leases, self.unpacking = self.cases.leases, self.cases.unpacking
         self.heard = self.bus.subscribe()
 
     async def up(self) -> "ImageRig":

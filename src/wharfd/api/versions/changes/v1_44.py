@@ -32,3 +32,15 @@ def hide_dns_names(doc: JsonObject) -> None:
     """1.44 added DNSNames to endpoints."""
     for endpoint in doc["NetworkSettings"]["Networks"].values():
         endpoint.pop("DNSNames", None)
+
+
+@response("image.list", "image.inspect", below="1.44")
+def repeat_size(doc: JsonObject) -> None:
+    """1.44 removed VirtualSize, which had been the same as Size since 1.22."""
+    doc["VirtualSize"] = doc["Size"]
+
+
+@response("image.inspect", below="1.44")
+def show_unknown_time(doc: JsonObject) -> None:
+    """1.44 leaves Created out where the image does not say."""
+    doc.setdefault("Created", "0001-01-01T00:00:00Z")

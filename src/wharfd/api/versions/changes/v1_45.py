@@ -20,3 +20,28 @@ def add_names_to_aliases(doc: JsonObject) -> None:
         if name not in {"bridge", "default", "host", "none"}:
             aliases = [*(endpoint["Aliases"] or ()), doc["Id"][:12], doc["Config"]["Hostname"]]
             endpoint["Aliases"] = list(dict.fromkeys(filter(None, aliases)))
+
+
+@response("image.inspect", below="1.45")
+def show_its_container(doc: JsonObject) -> None:
+    """1.45 removed Container and ContainerConfig: of the classic builder's container, which images of this engine never had."""
+    doc["Container"] = ""
+    doc["ContainerConfig"] = {
+        "Hostname": "",
+        "Domainname": "",
+        "User": "",
+        "AttachStdin": False,
+        "AttachStdout": False,
+        "AttachStderr": False,
+        "Tty": False,
+        "OpenStdin": False,
+        "StdinOnce": False,
+        "Env": None,
+        "Cmd": None,
+        "Image": "",
+        "Volumes": None,
+        "WorkingDir": "",
+        "Entrypoint": None,
+        "OnBuild": None,
+        "Labels": None,
+    }

@@ -40,3 +40,14 @@ def hide_manifest_and_priority(doc: JsonObject) -> None:
     doc.pop("ImageManifestDescriptor", None)
     for endpoint in doc["NetworkSettings"]["Networks"].values():
         endpoint.pop("GwPriority", None)
+
+
+@response("image.list", "image.inspect", below="1.48")
+def hide_image_descriptor(doc: JsonObject) -> None:
+    """1.48 added Descriptor to both, and Manifests to inspect."""
+    doc.pop("Descriptor", None)
+
+
+@response("image.inspect", below="1.48")
+def hide_image_manifests(doc: JsonObject) -> None:
+    doc.pop("Manifests", None)

@@ -59,3 +59,23 @@ def repeat_actor(doc: JsonObject) -> None:
     doc["id"] = doc["Actor"]["ID"]
     if doc["Type"] == "container":
         doc["from"] = doc["Actor"]["Attributes"].get("image", "")
+
+
+_NEVER_OMITTED = {
+    "User": "",
+    "Env": None,
+    "Cmd": None,
+    "Volumes": None,
+    "WorkingDir": "",
+    "Entrypoint": None,
+    "OnBuild": None,
+    "Labels": None,
+}
+
+
+@response("image.inspect", below="1.52")
+def show_empty_image_fields(doc: JsonObject) -> None:
+    """1.52 leaves out what is empty, in Config and beside it."""
+    for key in ("Parent", "Comment", "DockerVersion", "Author"):
+        doc.setdefault(key, "")
+    doc["Config"] = {**_NEVER_OMITTED, **doc["Config"]}
