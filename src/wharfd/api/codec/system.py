@@ -1,5 +1,7 @@
 """`/version` and `/info` in the newest shape."""
 
+import msgspec
+
 from wharfd.engine.system import SystemFacts
 from wharfd.model.json import JsonObject
 from wharfd.ports.runtime import RuntimeInfo
@@ -129,8 +131,12 @@ def encode_info(facts: SystemFacts) -> JsonObject:
 
 
 def encode_runtime(runtime: RuntimeInfo) -> JsonObject:
-    status = {"org.opencontainers.runtime-spec.features": runtime.features} if runtime.features else {}
-    return {"path": runtime.path, **({"status": status} if status else {})}
+    """Docker: the features are JSON inside a string, since clients decode `status` as a map of strings."""
+    doc: JsonObject = {"path": runtime.path}
+    if runtime.features:
+        features = msgspec.json.encode(runtime.features).decode()
+        doc["status"] = {"org.opencontainers.runtime-spec.features": features}
+    return doc
 
 
 def registry_config(facts: SystemFacts) -> JsonObject:
