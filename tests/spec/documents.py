@@ -84,7 +84,8 @@ class ApiDocument:
             if isinstance(node.get("additionalProperties"), dict):
                 out["additionalProperties"] = self.translate(node["additionalProperties"], used)
             if "required" in node:
-                out["required"] = node["required"]
+                # The documents demand an `UnpackedSize` of image manifests that they do not describe and that no engine sends.
+                out["required"] = [name for name in node["required"] if name in node.get("properties", {})]
         elif isinstance(kind, str) and kind != "file":
             out = {"type": [kind, "null"] if node.get("x-nullable") else kind}
             if "enum" in node:
@@ -103,15 +104,15 @@ def validator(version: str, method: str, path: str, status: int) -> jsonschema.D
     return None if schema is None else jsonschema.Draft202012Validator(schema)
 
 
-def check_answer(version: str, method: str, path: str, status: int, body: Any) -> None:
+def check_answer(version: str, method: str, path: str, status: int, body: Any, *, has_body: bool = True) -> None:
     """Fails if the document of that version does not know the status or the body does not fit its schema.
 
-    `path` is the document's pattern: `/containers/{id}/json`.
+    `path` is the document's pattern: `/containers/{id}/json`.  `has_body` False: there is none, or none that is JSON.
     """
     responses = document(version).operation(method, path)["responses"]
     assert str(status) in responses, f"{method} {path} at {version}: status {status} is not in {sorted(responses)}"
     found = validator(version, method, path, status)
-    if found is None:
+    if found is None or not has_body:
         return
     faults = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in found.iter_errors(body)]
     assert not faults, f"{method} {path} at {version}: " + "; ".join(faults[:10])
