@@ -1,4 +1,4 @@
-"""One engine for each module, with the base image."""
+"""One real engine for the tables of a module."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +9,8 @@ from tests.engine import Engine
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    with Engine(directory(tmp_path_factory)) as engine:
-        if engine.get("/images/json").status == 200:
-            engine.load_base_image()
-        yield engine
-
-
-def directory(factory: pytest.TempPathFactory) -> Path:
-    """Short enough for a UNIX socket."""
-    return factory.mktemp("e")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    directory: Path = tmp_path_factory.mktemp("engine")
+    with Engine(directory) as running:
+        running.load_base_image()
+        yield running
