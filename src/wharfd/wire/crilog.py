@@ -14,7 +14,7 @@ columns are taken with `itemgetter`, headers come from a cache keyed by stream a
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import compress, repeat
-from operator import itemgetter
+from operator import getitem, itemgetter
 from typing import NamedTuple
 
 from wharfd.model.errors import InvalidParameter
@@ -211,8 +211,7 @@ class _HeaderTables:
     def column(self, lines: list[bytes], streams: bytes) -> Iterable[bytes]:
         if streams.count(streams[0]) == len(streams):
             return map(self.of[streams[0]].__getitem__, map(len, lines))
-        of = self.of
-        return [of[letter][len(line)] for letter, line in zip(streams, lines, strict=True)]
+        return map(getitem, map(self.of.__getitem__, streams), map(len, lines))
 
 
 _plain_headers = _HeaderTables(0)
