@@ -222,6 +222,40 @@ async def live(name: str, fault: Fault | None, late: bool) -> list[Fault]:
     return places
 
 
+async def lose_power(name: str, fault: Fault | None) -> list[Fault]:
+    """The machine loses power at `fault`: files are where they were, records are those of the last durable commit."""
+    prepare, operate, _ = OPERATIONS[name]
+    world = Machine()
+    plan = Mortal()
+    rig = await Rig.up(world, plan)
+    record = await prepare(rig)
+    plan.arm(fault)
+    answered = await until_death(rig, plan, lambda: operate(rig, record))
+    places = list(plan.places)
+    world.runtime.exits_at_once.clear()
+    await rig.die()
+    world.reboot()
+    world.records.lose_power()
+    rig = await Rig.up(world)
+    rig.timers.fire()
+    await rig.settle()
+    check(rig)
+    if answered and operate is remove:
+        assert rig.state(record) is None
+    if operate not in {remove, end, end_and_restart}:
+        assert rig.state(record) is not None
+    return places
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_power_cut_at_every_call(name: str) -> None:
+    for place in await lose_power(name, None):
+        try:
+            await lose_power(name, place)
+        except AssertionError as error:
+            raise AssertionError(f"cut {place.phase} call {place.nth} of {place.point}: {error}") from error
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["written", "lost"])
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_death_at_every_call(name: str, late: bool) -> None:

@@ -91,12 +91,13 @@ async def test_force_on_what_survives(rig: Rig, monkeypatch: pytest.MonkeyPatch)
     assert rig.now(running).state is State.RUNNING
 
 
-async def test_force_on_one_that_removes_itself(rig: Rig) -> None:
+async def test_force_on_one_that_removes_itself(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     running = await rig.running(host_config=a_host_config(auto_remove=True))
     await rig.remove(running.id, force=True)
     await rig.settle()
     assert not any(rig.world.leftovers().values())
     assert rig.told(running).count("destroy") == 1
+    assert caplog.messages == []
 
 
 async def test_a_second_removal_is_told_of_the_first(rig: Rig) -> None:

@@ -266,3 +266,18 @@ async def test_a_start_that_is_broken_off_leaves_the_container_as_it_was(rig: Ri
     left = rig.now(record)
     assert (left.state, left.exit_code, left.error, left.owed) == (State.EXITED, 0, "", [])
     assert nothing_set_up(rig)
+
+
+async def test_a_start_that_is_broken_off_in_its_last_step_has_happened(rig: Rig) -> None:
+    record = await rig.created()
+    ledger_commit = rig.ledger.commit
+
+    async def commit_then_cancel(*changes: object, **more: object) -> None:
+        await ledger_commit(*changes, **more)  # type: ignore[arg-type]
+        raise asyncio.CancelledError
+
+    rig.ledger.commit = commit_then_cancel  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await rig.start(record.id)
+    assert rig.now(record).state is State.RUNNING
+    assert rig.world.runtime.phase(record.id) is Phase.RUNNING
