@@ -31,6 +31,11 @@ GAPS: Sequence[Gap] = (
         "devices of a driver (such as GPUs) are not handed in yet",
         lambda _, host: bool(host.device_requests),
     ),
+    Gap(
+        "HostConfig.LogConfig",
+        "logs are not rotated yet: max-size has no effect",
+        lambda _, host: "max-size" in (host.log_config.config or {}),
+    ),
     Gap("HostConfig.StorageOpt", "the writable layer has no size limit", lambda _, host: bool(host.storage_opt)),
     Gap(
         "HostConfig.UsernsMode",
