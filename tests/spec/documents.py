@@ -60,6 +60,11 @@ class ApiDocument:
         root = self.translate(node, used)
         return {**root, "$defs": used}
 
+    def item(self, node: Any) -> Any:
+        """Documents below 1.40 name a list of containers where one container is meant."""
+        named = self.definition(node["$ref"]) if "$ref" in node else {}
+        return named["items"] if named.get("type") == "array" else node
+
     def translate(self, node: Any, used: dict[str, Any]) -> dict[str, Any]:
         if "$ref" in node:
             name = node["$ref"]
@@ -76,7 +81,7 @@ class ApiDocument:
         if kind == "array":
             out = {"type": ["array", "null"]}
             if "items" in node:
-                out["items"] = self.translate(node["items"], used)
+                out["items"] = self.translate(self.item(node["items"]), used)
         elif kind == "object":
             out = {"type": ["object", "null"]}
             if "properties" in node:
