@@ -259,3 +259,17 @@ async def test_a_failed_sync_is_an_error_of_the_commit(tmp_path: Path, monkeypat
             await store.commit([a_volume()], durable=True)
     await store.commit([a_volume()], durable=True)
     await store.close()
+
+
+async def test_who_is_cancelled_while_the_disk_is_slow_is_told_when_it_has_ended(tmp_path: Path) -> None:
+    store = records_at(tmp_path)
+    await store.open()
+    store.slow_until = time.monotonic() + 60
+    waiting = asyncio.ensure_future(store.commit([a_volume(name="v")], durable=True))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with sqlite3.connect(tmp_path / "records.db") as database:
+        assert database.execute("SELECT id FROM records").fetchall() == [("v",)]
+    await store.close()
