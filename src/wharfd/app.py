@@ -28,6 +28,7 @@ from wharfd.api.handlers.build import build_routes
 from wharfd.api.handlers.container_life import ContainerLifeHandlers
 from wharfd.api.handlers.containers import ContainerHandlers
 from wharfd.api.handlers.events import EventHandlers
+from wharfd.api.handlers.images import ImageHandlers
 from wharfd.api.handlers.logs import LogHandlers
 from wharfd.api.handlers.networks import NetworkHandlers
 from wharfd.api.handlers.plugins import plugin_routes
@@ -78,10 +79,7 @@ from wharfd.engine.containers.update import UpdateContainer
 from wharfd.engine.containers.wait import Wait
 from wharfd.engine.containers.waiters import Waiters
 from wharfd.engine.events import EventBus, EventFeed
-from wharfd.engine.images.garbage import Garbage
-from wharfd.engine.images.leases import Leases
-from wharfd.engine.images.resolve import Images
-from wharfd.engine.images.unpacking import Unpacking
+from wharfd.engine.images.assembly import assemble
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.networks.defaults import ensure_default_networks
@@ -204,10 +202,16 @@ class Engine:
         locks, clock, tasks = self.locks, d.clock, self.tasks
         fresh_id = partial(new_id, os.urandom)
         waiters = Waiters()
-        leases = Leases()
-        unpacking = Unpacking(ledger=ledger, content=d.content, layers=d.layers)
-        images = Images(ledger=ledger, content=d.content, unpacking=unpacking, leases=leases, host=d.host)
-        self.garbage = Garbage(ledger=ledger, content=d.content, layers=d.layers, leases=leases)
+        self.images = assemble(
+            ledger=ledger,
+            locks=locks,
+            clock=clock,
+            content=d.content,
+            spools=d.content,
+            layers=d.layers,
+            ingester=d.workers,
+            host=d.host,
+        )
         attachment = Attachment(ledger=ledger, sandboxes=d.sandboxes, drivers=d.networks, new_id=fresh_id)
         debts = Debts(ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes)
         removal = Removal(
@@ -305,7 +309,7 @@ class Engine:
                 host=d.host,
                 paths=d.paths,
                 files=d.files,
-                images=images,
+                images=self.images.images,
                 rootfs=d.rootfs,
                 runtime=d.runtime,
                 log_drivers=d.logs,
@@ -349,6 +353,9 @@ class Engine:
             *self.containers.routes(),
             *self.lives.routes(),
             *self.logs.routes(),
+            *ImageHandlers(
+                self.images, driver=self.drivers.rootfs.facts().driver, machine=self.drivers.host.facts().architecture
+            ).routes(),
             *NetworkHandlers(self.ledger).routes(),
             *self.volumes.routes(),
             *build_routes(),
@@ -366,7 +373,8 @@ class Engine:
         await self.drivers.open(self.exits.on_exit)
         await ensure_default_networks(self.ledger, self.drivers.networks, self.settings)
         await self.reconcile()
-        await self.garbage.open()
+        await self.images.garbage.open()
+        self.tasks.spawn(self.images.garbage.follow(), "image-garbage")
 
     async def close(self) -> None:
         self.exits.close()
