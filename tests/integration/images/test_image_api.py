@@ -226,7 +226,7 @@ async def test_filters_of_the_list(rig: ApiRig) -> None:
     )
 
     async def names(path: str = "/images/json", **query: str) -> list[str]:
-        return sorted(name for doc in (await rig.ask("GET", path, **query)).json for name in doc["RepoTags"])
+        return sorted(name for doc in (await rig.ask("GET", path, query=query)).json for name in doc["RepoTags"])
 
     assert await names(filters='{"reference":["app"]}') == ["app:1"]
     assert await names(filters='{"reference":{"oth*":true}}') == ["other:1"]
