@@ -35,6 +35,7 @@ from wharfd.api.handlers.plugins import plugin_routes
 from wharfd.api.handlers.registry import registry_routes
 from wharfd.api.handlers.swarm import swarm_routes
 from wharfd.api.handlers.system import SystemHandlers
+from wharfd.api.handlers.usage import UsageHandlers
 from wharfd.api.handlers.volumes import VolumeHandlers
 from wharfd.api.router import Route, Router, RouteTable
 from wharfd.api.transport import Server
@@ -86,6 +87,7 @@ from wharfd.engine.networks.defaults import ensure_default_networks
 from wharfd.engine.reconcile import Reconcile
 from wharfd.engine.system import Build, System
 from wharfd.engine.tasks import Tasks
+from wharfd.engine.usage import DiskUsage
 from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.engine.volumes.prune import PruneVolumes
@@ -300,6 +302,14 @@ class Engine:
             network_drivers=list(d.networks),
         )
         maker = VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom)
+        list_containers = ListContainers(ledger=ledger, clock=d.clock, rootfs=d.rootfs, layers=d.layers)
+        self.usage = DiskUsage(
+            ledger=ledger,
+            tasks=tasks,
+            list_containers=list_containers,
+            images=self.images.views,
+            volumes=d.volumes,
+        )
         self.containers = ContainerHandlers(
             create=CreateContainer(
                 settings=settings,
@@ -317,7 +327,7 @@ class Engine:
                 rng=random.Random(),
                 randbytes=os.urandom,
             ),
-            list_containers=ListContainers(ledger=ledger, clock=d.clock, rootfs=d.rootfs, layers=d.layers),
+            list_containers=list_containers,
             inspect=InspectContainer(ledger=ledger, files=d.files, rootfs=d.rootfs, layers=d.layers),
             rename=RenameContainer(ledger=ledger, locks=locks, clock=clock),
             top=TopContainer(ledger=ledger, runtime=d.runtime),
@@ -349,6 +359,7 @@ class Engine:
         """Every route, in an order that reads well in docs/status.md."""
         found: list[Route] = [
             *SystemHandlers(self.system, min_version).routes(),
+            *UsageHandlers(self.usage).routes(),
             *EventHandlers(EventFeed(self.bus, self.drivers.records, self.drivers.clock.now_ns)).routes(),
             *self.containers.routes(),
             *self.lives.routes(),
