@@ -17,6 +17,7 @@ from wharfd.ports.host import Host, HostFacts
 from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import Launch
 from wharfd.ports.storage import RootfsStore
+from wharfd.wire.binds import clean
 from wharfd.wire.seccomp_profile import Profile, parse_profile
 from wharfd.wire.security import UNCONFINED, parse_security_options
 from wharfd.wire.userdb import ResolvedUser, resolve_user
@@ -114,7 +115,8 @@ class ContainerPlanner:
         parent = record.host_config.cgroup_parent or self.cgroup_parent
         if self.cgroup_driver == "systemd":
             return f"{parent}:wharfd:{record.id}"
-        return f"{parent.rstrip('/')}/{record.id}"
+        # Docker: a parent is a path below the root of the cgroups, whatever it begins with; `..` does not lead out of there.
+        return f"{clean('/' + parent).rstrip('/')}/{record.id}"
 
     def namespaces(self, record: ContainerRecord, ground: Ground) -> dict[str, str]:
         asked = record.host_config
