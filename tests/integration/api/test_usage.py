@@ -27,6 +27,7 @@ class Engine:
         await client.request(f"GET /v{version}/system/df{query}", "Host: x")
         answer = await client.answer()
         assert answer.status == status, answer.body
+        assert answer.body.index(b"\n") == len(answer.body) - 1
         doc = json.loads(answer.body)
         if status == 200:
             check_answer(version, "GET", "/system/df", 200, doc)

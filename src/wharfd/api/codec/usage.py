@@ -60,7 +60,8 @@ class UsageEncoder:
     def containers(self, listed: ContainerList, version: Version) -> msgspec.Raw:
         """Docker: without ImageManifestDescriptor."""
         entries = [replace(each, manifest=None) for each in listed.entries]
-        return msgspec.Raw(self.containers_encoder.encode(ContainerList(entries, listed.now_ns), version))
+        encoded = self.containers_encoder.encode(ContainerList(entries, listed.now_ns), version)
+        return msgspec.Raw(encoded.removesuffix(b"\n"))
 
     def volumes(self, items: Sequence[VolumeItem]) -> list[JsonObject]:
         return [
