@@ -33,6 +33,7 @@ from wharfd.api.handlers.logs import LogHandlers
 from wharfd.api.handlers.networks import NetworkHandlers
 from wharfd.api.handlers.plugins import plugin_routes
 from wharfd.api.handlers.registry import registry_routes
+from wharfd.api.handlers.stats import StatsHandlers
 from wharfd.api.handlers.swarm import swarm_routes
 from wharfd.api.handlers.system import SystemHandlers
 from wharfd.api.handlers.usage import UsageHandlers
@@ -74,6 +75,7 @@ from wharfd.engine.containers.rename import RenameContainer
 from wharfd.engine.containers.restart import Restart
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Start
+from wharfd.engine.containers.stats import StatsContainer
 from wharfd.engine.containers.stop import Stop
 from wharfd.engine.containers.top import TopContainer
 from wharfd.engine.containers.update import UpdateContainer
@@ -342,6 +344,7 @@ class Engine:
             remove=remove_volume,
             prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
         )
+        self.stats = StatsContainer(ledger=ledger, runtime=d.runtime, sandboxes=d.sandboxes)
         self.logs = LogHandlers(Logs(ledger=ledger, waiters=waiters, drivers=d.logs), clock.now_ns)
         self.lives = ContainerLifeHandlers(
             start=start,
@@ -364,6 +367,7 @@ class Engine:
             *self.containers.routes(),
             *self.lives.routes(),
             *self.logs.routes(),
+            *StatsHandlers(self.stats).routes(),
             *ImageHandlers(
                 self.images, driver=self.drivers.rootfs.facts().driver, machine=self.drivers.host.facts().architecture
             ).routes(),

@@ -35,7 +35,6 @@ UNBUILT = (
     ("POST", "/exec/{id}/resize", "exec.resize", "resizing a command's terminal"),
     ("GET", "/exec/{id}/json", "exec.inspect", "running a command in a container"),
     ("POST", "/containers/{id}/resize", "containers.resize", "resizing a container's terminal"),
-    ("GET", "/containers/{id}/stats", "containers.stats", "reporting a container's use of resources"),
     ("HEAD", "/containers/{id}/archive", "containers.archive_info", "looking at a container's files"),
     ("GET", "/containers/{id}/archive", "containers.archive_get", "copying files from a container"),
     ("PUT", "/containers/{id}/archive", "containers.archive_put", "copying files to a container"),

@@ -79,3 +79,9 @@ def show_empty_image_fields(doc: JsonObject) -> None:
     for key in ("Parent", "Comment", "DockerVersion", "Author"):
         doc.setdefault(key, "")
     doc["Config"] = {**_NEVER_OMITTED, **doc["Config"]}
+
+
+@response("container.stats", below="1.52")
+def hide_os_type(doc: JsonObject) -> None:
+    """1.52 added os_type."""
+    doc.pop("os_type", None)
