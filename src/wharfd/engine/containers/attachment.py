@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from wharfd.engine.containers.endpoints import check_combination
 from wharfd.engine.ledger import Ledger
 from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord, State
@@ -52,10 +53,12 @@ class Attachment:
         Raises:
             Conflict: the container whose network it joins does not run.
             NotFound: a network, or that container, is gone.
+            InvalidParameter: networks that do not go together.
         """
         mode = record.host_config.network_mode
         if mode.startswith(JOINS):
             return Attached(self.sandbox_of(record, mode.removeprefix(JOINS)), dict(record.networks), {})
+        check_combination(mode, record.networks)
         wanted = self.wanted(record)
         needs_sandbox = not wanted or any(self.driver(network).needs_sandbox for _, _, network in wanted)
         key = await self.sandboxes.create(record.sandbox_id) if needs_sandbox else ""

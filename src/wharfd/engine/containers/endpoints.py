@@ -80,8 +80,8 @@ def join_networks(
 ) -> dict[str, EndpointSettings]:
     """What the container joins when it starts, by network name.
 
-    A key may be a network's name, id or the beginning of its id.  `NetworkMode`'s own network is joined even if it is not listed.  A
-    network that does not exist stays as typed: it may exist by the time of the start.
+    A key may be a network's name, id or the beginning of its id.  Docker: `NetworkMode`'s own network is joined only if none is listed.
+    A network that does not exist stays as typed: it may exist by the time of the start.
     """
     own = network_name(host.network_mode)
     if not own or config.network_disabled:
@@ -90,9 +90,30 @@ def join_networks(
     for key, endpoint in endpoints.items():
         network = find(key)
         joined[network.name if network else key] = asked_only(endpoint or EndpointSettings())
-    network = find(own)
-    joined.setdefault(network.name if network else own, EndpointSettings())
+    if not joined:
+        network = find(own)
+        joined[network.name if network else own] = EndpointSettings()
     return joined
+
+
+def check_combination(mode: str, networks: Mapping[str, EndpointSettings]) -> None:
+    """Docker: what does not go together is told of at the start.
+
+    Raises:
+        InvalidParameter: with dockerd's text.
+    """
+    if mode == "host" and any(name != "host" for name in networks):
+        raise InvalidParameter(
+            "container sharing network namespace with another container or host cannot be connected to any other network"
+        )
+    if mode != "host" and "host" in networks:
+        raise InvalidParameter(
+            "cannot connect container to host network - container must be created in host network mode"
+        )
+    if "none" in networks and len(networks) > 1:
+        raise InvalidParameter(
+            "container cannot be connected to multiple networks with one of the networks in private (none) mode"
+        )
 
 
 def asked_only(endpoint: EndpointSettings) -> EndpointSettings:

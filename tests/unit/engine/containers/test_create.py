@@ -280,11 +280,30 @@ async def test_a_bind_that_holds_the_engines_directory_is_a_slave() -> None:
 # network
 
 
-async def test_the_network_of_the_mode_is_joined_though_it_is_not_listed() -> None:
+async def test_the_network_of_the_mode_is_joined_only_if_none_is_listed() -> None:
     maker = await Maker.of()
+    assert set((await maker.make()).networks) == {"bridge"}
     record = await maker.make(endpoints={"other": EndpointSettings(aliases=["a"])})
-    assert set(record.networks) == {"bridge", "other"}
-    assert record.networks["other"].aliases == ["a"]
+    assert record.networks == {"other": EndpointSettings(aliases=["a"])}
+
+
+@pytest.mark.parametrize(
+    ("mode", "networks", "text"),
+    [
+        ("host", ["bridge"], "container sharing network namespace with another container or host"),
+        ("bridge", ["host"], "cannot connect container to host network"),
+        ("bridge", ["bridge", "none"], "container cannot be connected to multiple networks"),
+    ],
+)
+async def test_networks_that_do_not_go_together_are_told_of_at_the_start(
+    mode: str, networks: list[str], text: str
+) -> None:
+    maker = await Maker.of()
+    record = await maker.make(network_mode=mode, endpoints={name: EndpointSettings() for name in networks})
+    with pytest.raises(InvalidParameter, match=text):
+        await maker.start(record.id)
+    await maker.remove(record.id)
+    assert not any(maker.world.leftovers().values())
 
 
 async def test_a_network_may_be_named_by_its_id() -> None:
