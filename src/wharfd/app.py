@@ -120,6 +120,7 @@ class Drivers:
 
     def __init__(self, settings: Settings, wrap: Wrap = as_it_is) -> None:
         data, run = settings.data_root, settings.exec_root
+        self.bundle_root = f"{run}/bundles"
         self.storage_pool = Pool("storage", 4)
         self.network_pool = Pool("network", 4)
         self.workers = WorkerPool()
@@ -174,6 +175,7 @@ class Drivers:
 
     async def open(self, on_exit: Callable[[Any], None]) -> None:
         """All but the network drivers, which reconcile opens."""
+        os.makedirs(self.bundle_root, mode=0o711, exist_ok=True)
         await self.content.open()
         await self.rootfs.open()
         await self.files.open()
@@ -234,7 +236,7 @@ class Engine:
             host=d.host,
             paths=d.paths,
             rootfs=d.rootfs,
-            bundle_root=f"{settings.exec_root}/bundles",
+            bundle_root=d.bundle_root,
             cgroup_parent=d.cgroup_parent,
             cgroup_driver=d.cgroup_driver,
             init_path=d.init_path,
