@@ -162,11 +162,13 @@ class Cgroup:
         if self.layout.version == 2:
             try:
                 self.write("cgroup.kill", 1)
+                self._wait_for_event("populated", 0, timeout_s)
+                return
             except FileNotFoundError:
                 pass  # Linux: before 5.14, or the cgroup is gone
-            else:
-                with contextlib.suppress(FileNotFoundError):
-                    self._wait_for_event("populated", 0, timeout_s)
+            except OSError as e:
+                if e.errno != errno.ENODEV:  # Linux: somebody (systemd) removed it between open and read
+                    raise
                 return
         _retry(self._kill_all_once, timeout_s, f"kill cgroup {self.path}")
 
@@ -191,7 +193,9 @@ class Cgroup:
         file = "memory.events" if self.layout.version == 2 else "memory.oom_control"
         try:
             return self.read_flat(file).get("oom_kill", 0)
-        except FileNotFoundError:
+        except OSError as e:
+            if e.errno not in (errno.ENOENT, errno.ENODEV):
+                raise
             return 0
 
     def _file(self, file: str) -> str:

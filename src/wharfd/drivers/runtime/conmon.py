@@ -54,7 +54,8 @@ class Monitor:
             argv.append("--terminal")
         if launch.stdin_open:
             argv.append("--stdin")
-            if not launch.stdin_once:
+            # A terminal has no end of input: without the flag its input side would be gone after the first client's leave.
+            if launch.terminal or not launch.stdin_once:
                 argv.append("--leave-stdin-open")
         argv += ["--runtime", runtime[0]]
         for argument in runtime[1:]:

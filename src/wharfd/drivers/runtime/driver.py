@@ -12,43 +12,33 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from wharfd.drivers.runtime import top as ps
-from wharfd.drivers.runtime.bundle import (
-    joining_command,
-    with_annotations,
-    with_cgroup,
-    with_seccomp_program,
-    without_cgroups,
-    write_spec,
-)
 from wharfd.drivers.runtime.cgroups import cgroup_path, is_systemd_name, write_limits
-from wharfd.drivers.runtime.conmon import Monitor, MonitorFailed, read_answer
+from wharfd.drivers.runtime.conmon import Monitor
 from wharfd.drivers.runtime.exits import ExitWatch
-from wharfd.drivers.runtime.failures import OTHER, start_failed
+from wharfd.drivers.runtime.failures import OTHER
+from wharfd.drivers.runtime.launcher import Launcher
 from wharfd.drivers.runtime.oci import OciRuntime
 from wharfd.drivers.runtime.placement import Placement, Placements, is_container_id
 from wharfd.drivers.runtime.seccomp_programs import SeccompPrograms
 from wharfd.drivers.runtime.stats import sample
-from wharfd.drivers.runtime.takedown import Takedown, read_exit, write_exit
+from wharfd.drivers.runtime.takedown import KILLED, Takedown, read_exit, write_exit
 from wharfd.model.config import HostConfig
 from wharfd.model.errors import Conflict, Internal, InvalidParameter, StartFailed, Unavailable
 from wharfd.model.ids import ContainerId
-from wharfd.model.json import JsonObject
 from wharfd.ports.runtime import Exit, Launch, Launched, Observation, RuntimeInfo, Stats
 from wharfd.sys import pidfd
 from wharfd.sys.blocking import Pool
 from wharfd.sys.cgroup import Cgroup
 from wharfd.sys.cgroup_layout import detect_layout
-from wharfd.sys.spawn import Process, Watch, run, watch_exit
-from wharfd.wire.resources import Write, cgroup1_device_writes, cgroup1_writes, cgroup2_writes, oci_resources
+from wharfd.sys.spawn import Watch, run, watch_exit
+from wharfd.wire.resources import cgroup1_writes, cgroup2_writes, oci_resources
 
 log = logging.getLogger(__name__)
 
-CREATE_TIMEOUT_S = 120.0
 ALIASES = {"io.containerd.runc.v2": "runc"}  # Docker: the name of containerd's way to run runc
 INIT_PROGRAMS = ("docker-init", "tini-static", "catatonit")
 _ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -85,8 +75,6 @@ class ConmonRuntime:
         self.init_path = init_path
         self.cgroup_driver = cgroup_driver
         self.cgroup_parent = cgroup_parent.rstrip("/")
-        self.joins_cgroups = joins_cgroups
-        self.compiles_seccomp = compiles_seccomp
         self.layout = detect_layout()
         self.runtimes = {
             name: OciRuntime(
@@ -100,7 +88,13 @@ class ConmonRuntime:
         }
         self.exits = ExitWatch(self.placements.exit_dir, self._report)
         self.pool = Pool("runtime", 4)
-        self.seccomp_programs = SeccompPrograms(self.pool)
+        self.launcher = Launcher(
+            placements=self.placements,
+            monitor=self.monitor,
+            layout=self.layout,
+            seccomp_programs=SeccompPrograms(self.pool) if compiles_seccomp else None,
+            joins_cgroups=joins_cgroups,
+        )
         self.takedown = Takedown(self.placements, self.monitor, self.layout, self.pool)
         self.on_exit: Callable[[Exit], None] | None = None
         self.reported: set[str] = set()
@@ -165,11 +159,13 @@ class ConmonRuntime:
             if self.placements.get(launch.container_id) or os.path.exists(runtime.state_directory(launch.container_id)):
                 # The runtime refuses an id that it has state of.
                 await self._take_down(launch.container_id)
+            self.reported.discard(launch.container_id)
             try:
-                return await self._create(launch, runtime)
+                placement = await self.launcher.create(launch, runtime, partial(self._follow, launch.container_id))
             except BaseException:
                 await asyncio.shield(self._take_down(launch.container_id))
                 raise
+            return _launched(placement)
 
     def _created(self, container_id: str, runtime: OciRuntime) -> Launched | None:
         placement = self.placements.get(container_id)
@@ -177,81 +173,7 @@ class ConmonRuntime:
             return None
         if not os.path.exists(f"{runtime.state_directory(container_id)}/exec.fifo"):
             raise StartFailed(f"container with id exists already: {container_id}", OTHER)
-        return Launched(pid=placement.pid, pid_start=placement.pid_start, monitor_pid=placement.monitor_pid)
-
-    async def _create(self, launch: Launch, runtime: OciRuntime) -> Launched:
-        program = (launch.spec.get("process", {}).get("args") or [""])[0]
-        joined = self.joins_cgroups and runtime.is_crun and self.layout.version == 1
-        joined = joined and not is_systemd_name(launch.cgroup)
-        placement = Placement(
-            container_id=launch.container_id,
-            bundle=launch.bundle,
-            cgroup=launch.cgroup,
-            runtime=launch.runtime,
-            program=program,
-            joined=joined,
-        )
-        self.reported.discard(launch.container_id)
-        self.placements.put(placement)
-        spec = with_annotations(with_cgroup(launch.spec, launch.cgroup), launch.annotations)
-        command = runtime.command()
-        cgroup = self._cgroup(launch.cgroup)
-        limits: list[Write] = []
-        if joined:
-            limits = self._make_joinable(cgroup, spec)
-            trees = list(dict.fromkeys(self.layout.hierarchies.values()))
-            command = joining_command(trees, cgroup.path, [*command, "--cgroup-manager=disabled"])
-            spec = without_cgroups(spec)
-        profile = spec.get("linux", {}).get("seccomp")
-        if profile and runtime.is_crun and self.compiles_seccomp:
-            program_code = await self.seccomp_programs.get(profile)
-            if program_code is not None:
-                spec = with_seccomp_program(spec, program_code)
-        write_spec(launch, spec)
-        process, answer = self._spawn(launch, command)
-        try:
-            self._follow(launch.container_id, process)
-            try:
-                async with asyncio.timeout(CREATE_TIMEOUT_S):
-                    pid = await read_answer(answer, launch.bundle)
-            except MonitorFailed as e:
-                raise start_failed(str(e), runtime.name, program) from e
-            except TimeoutError as e:
-                raise Internal(f"{runtime.name} create did not end within {CREATE_TIMEOUT_S:.0f} s") from e
-        finally:
-            os.close(answer)
-        # After create, so that the runtime itself is neither throttled nor counted.
-        write_limits(cgroup, limits)
-        pid_start = pidfd.process_start_time(pid)
-        if pid_start is None:
-            raise start_failed(
-                "runc create failed: unable to start container process: container init exited", "", program
-            )
-        monitor_start = pidfd.process_start_time(process.pid) or 0
-        self.placements.put(
-            msgspec.structs.replace(
-                placement, pid=pid, pid_start=pid_start, monitor_pid=process.pid, monitor_start=monitor_start
-            )
-        )
-        return Launched(pid=pid, pid_start=pid_start, monitor_pid=process.pid)
-
-    def _make_joinable(self, cgroup: Cgroup, spec: JsonObject) -> list[Write]:
-        """Make the v1 cgroup with its device rules; gives the limits that are still to be written."""
-        resources = spec.get("linux", {}).get("resources", {})
-        try:
-            cgroup.create()
-        except OSError as e:
-            raise Internal(f"cannot make cgroup {cgroup.path}: {e}") from e
-        write_limits(cgroup, cgroup1_device_writes(resources.get("devices") or ()))
-        return cgroup1_writes(resources)
-
-    def _spawn(self, launch: Launch, command: Sequence[str]) -> tuple[Process, int]:
-        try:
-            return self.monitor.spawn(launch, command)
-        except FileNotFoundError as e:
-            raise Unavailable(f"{self.monitor.path} is not installed (Debian package conmon)") from e
-        except OSError as e:
-            raise Internal(f"cannot run {self.monitor.path}: {e}") from e
+        return _launched(placement)
 
     async def start(self, container_id: ContainerId) -> None:
         async with self._lock(container_id):
@@ -456,7 +378,7 @@ class ConmonRuntime:
             "container=%s monitor=%d died; the container is killed", placement.container_id, placement.monitor_pid
         )
         await self.takedown.kill(placement, self._cgroup(placement.cgroup))
-        write_exit(self.placements, placement.container_id, 137)
+        write_exit(self.placements, placement.container_id, KILLED)
         self._report(placement.container_id)
 
     # small things
@@ -504,6 +426,10 @@ def find_init() -> str:
         if found is not None:
             return found
     return ""
+
+
+def _launched(placement: Placement) -> Launched:
+    return Launched(pid=placement.pid, pid_start=placement.pid_start, monitor_pid=placement.monitor_pid)
 
 
 def is_process_alive(pid: int, start: int) -> bool:

@@ -1,4 +1,4 @@
-"""What an OCI runtime says when it cannot start a container, turned into Docker's words and exit codes.
+"""What an OCI runtime says when it cannot start a container or a further process in one, turned into Docker's words and exit codes.
 
 Clients look for "executable file not found", "no such file or directory" and "permission denied" in the message, which are runc's
 words; crun has its own, so they are put the other way here.  The frame around them is what containerd adds.
@@ -54,6 +54,32 @@ def start_failed(said: str, runtime: str, program: str) -> StartFailed:
     return StartFailed(text, OTHER)
 
 
+def exec_failed(said: str, program: str) -> StartFailed:
+    """The error for what a runtime said when it was to run `program` in a running container."""
+    reason = said.strip() or "the runtime ended without a message"
+    if not reason.startswith("exec failed: "):
+        begin = "unable to start container process: "
+        if match := _CRUN_NOT_FOUND.search(reason):
+            reason = begin + _not_found(match["program"])
+        elif _CRUN_NOT_ALLOWED.search(reason):
+            # crun tells an empty name from a directory as little as it tells that from a file that is not executable.
+            reason = begin + (f'exec: "{program}": permission denied' if program else _not_found(program))
+        elif match := _CRUN_CHDIR.search(reason):
+            reason = f'{begin}chdir to cwd ("{match["path"]}") set in config.json failed: {_go_errno(match["reason"])}'
+        reason = f"exec failed: {_go_errno(reason)}"
+    text = f"OCI runtime exec failed: {reason}: unknown"
+    lowered = text.lower()
+    if any(words in lowered for words in (*_NOT_FOUND_WORDS, "not a directory")):
+        return StartFailed(text, NOT_FOUND)
+    return StartFailed(text, NOT_EXECUTABLE if "permission denied" in lowered else OTHER)
+
+
+def _not_found(program: str) -> str:
+    """Docker: what is given with a slash is looked for as it is, anything else in PATH."""
+    reason = f"stat {program}: no such file or directory" if "/" in program else "executable file not found in $PATH"
+    return f'exec: "{program}": {reason}'
+
+
 def _runc_words(said: str, program: str) -> str:
     """crun's message in runc's words where clients depend on them; others unchanged but for the errno's first letter."""
     if logged := _LOG_LINE.findall(said):
@@ -64,9 +90,7 @@ def _runc_words(said: str, program: str) -> str:
         return said
     begin = "runc create failed: unable to start container process: error during container init: "
     if match := _CRUN_NOT_FOUND.search(said):
-        name = match["program"]
-        reason = f"stat {name}: no such file or directory" if "/" in name else "executable file not found in $PATH"
-        return f'{begin}exec: "{name}": {reason}'
+        return begin + _not_found(match["program"])
     if _CRUN_NOT_ALLOWED.search(said):
         reason = "permission denied" if program else "executable file not found in $PATH"
         return f'{begin}exec: "{program}": {reason}'

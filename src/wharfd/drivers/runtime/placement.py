@@ -30,6 +30,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     pid_start: int = 0
     monitor_pid: int = 0
     monitor_start: int = 0
+    slice_oom_kills: int = -1  # see `takedown.read_exit`; -1 where it does not matter
 
 
 class Placements:

@@ -17,7 +17,7 @@ from wharfd.drivers.runtime.cgroups import is_systemd_name
 from wharfd.drivers.runtime.conmon import OOM_FILE, PID_FILE, Monitor
 from wharfd.drivers.runtime.oci import OciRuntime
 from wharfd.drivers.runtime.placement import Placement, Placements
-from wharfd.model.errors import EngineError, Internal
+from wharfd.model.errors import Internal
 from wharfd.model.ids import ContainerId
 from wharfd.ports.runtime import Exit
 from wharfd.sys import pidfd
@@ -29,6 +29,7 @@ from wharfd.sys.spawn import Watch, watch_exit
 log = logging.getLogger(__name__)
 
 MONITOR_TIMEOUT_S = 10.0
+KILLED = 128 + signal.SIGKILL
 
 
 class Takedown:
@@ -150,28 +151,30 @@ class Takedown:
     async def remove(
         self, container_id: str, placement: Placement | None, cgroup: Cgroup, runtimes: Sequence[OciRuntime]
     ) -> None:
-        """What is left when no process is: runtime state, cgroup, bundle, and last the placement itself."""
+        """What is left when no process is: runtime state, cgroup, bundle, and last the placement itself.  Raises Internal."""
+        by_hand = []
         for runtime in runtimes:
             state = runtime.state_directory(container_id)
             if not os.path.exists(state):
                 continue
             if runtime.is_crun and not (placement is not None and is_systemd_name(placement.cgroup)):
                 # With its process dead and its cgroup ours, crun's state is these files and nothing else.
-                await self.pool.run(remove_tree, state)
+                by_hand.append(state)
             else:
                 await runtime.delete(container_id)
-        await self.pool.run(self._remove_files, placement, cgroup)
-        self.placements.drop(container_id)
-
-    def _remove_files(self, placement: Placement | None, cgroup: Cgroup) -> None:
+        if placement is not None:
+            by_hand.append(placement.bundle)
         try:
-            cgroup.delete()
-            if placement is not None:
-                remove_tree(placement.bundle)
-        except EngineError:
-            raise
+            await self.pool.run(_remove_files, cgroup, by_hand)
+            self.placements.drop(container_id)
         except OSError as e:
-            raise Internal(f"cannot remove {e.filename or cgroup.path}: {e.strerror}") from e
+            raise Internal(f"cannot remove container {container_id}: {e}") from e
+
+
+def _remove_files(cgroup: Cgroup, directories: Sequence[str]) -> None:
+    cgroup.delete()
+    for directory in directories:
+        remove_tree(directory)
 
 
 def read_exit(placements: Placements, container_id: str, cgroup: Cgroup | None) -> Exit | None:
@@ -181,19 +184,34 @@ def read_exit(placements: Placements, container_id: str, cgroup: Cgroup | None) 
             text, modified_ns = f.read(), os.fstat(f.fileno()).st_mtime_ns
     except FileNotFoundError:
         return None
-    placement = placements.get(container_id)
-    oom = placement is not None and os.path.exists(f"{placement.bundle}/{OOM_FILE}")
     try:
         code = int(text)
     except ValueError:
         code = -1
+    placement = placements.get(container_id)
+    oom = placement is not None and cgroup is not None and _is_oom_killed(placement, cgroup, code)
     return Exit(
         container_id=ContainerId(container_id),
         # The monitor writes -1 where it does not know; Docker's word for that is 255.
         code=code if code >= 0 else 255,
         at_ns=modified_ns,
-        oom_killed=oom or (cgroup is not None and cgroup.oom_kills() > 0),
+        oom_killed=oom,
     )
+
+
+def _is_oom_killed(placement: Placement, cgroup: Cgroup, code: int) -> bool:
+    if os.path.exists(f"{placement.bundle}/{OOM_FILE}") or cgroup.oom_kills() > 0:
+        return True
+    # Linux: systemd removes a scope as soon as it is empty, now and then before anybody could read its counters.  Those of the slice
+    # above remain and count all below it: a container with a memory limit that was killed while they rose is taken for the one.
+    if code != KILLED or placement.slice_oom_kills < 0 or cgroup.exists():
+        return False
+    return slice_oom_kills(cgroup) > placement.slice_oom_kills
+
+
+def slice_oom_kills(cgroup: Cgroup) -> int:
+    """The kills for lack of memory in the cgroup above and everything below that."""
+    return Cgroup(cgroup.layout, os.path.dirname(cgroup.path)).oom_kills()
 
 
 def write_exit(placements: Placements, container_id: str, code: int) -> None:
