@@ -171,7 +171,9 @@ class Drivers:
         self.volumes: Mapping[str, VolumeDriver] = {
             "local": wrap("volumes", LocalVolumes(f"{data}/volumes", self.storage_pool))
         }
-        self.logs: Mapping[str, LogDriver] = log_drivers(self.storage_pool)
+        self.logs: Mapping[str, LogDriver] = {
+            name: wrap("logs", driver) for name, driver in log_drivers(self.storage_pool).items()
+        }
 
     async def open(self, on_exit: Callable[[Any], None]) -> None:
         """All but the network drivers, which reconcile opens."""
