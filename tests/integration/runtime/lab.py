@@ -141,7 +141,6 @@ class Lab:
             for identifier in await lab.driver.leftovers():
                 await lab.driver.delete(identifier)
             await lab.driver.close()
-            Cgroup(detect_layout(), PARENT).delete()
 
     @staticmethod
     def make_driver(directory: Path, **options: Any) -> ConmonRuntime:

@@ -208,3 +208,11 @@ async def test_a_left_over_id_does_not_hinder_another_create(tmp_path: Path, run
         assert is_gone(launched["pid"])
         await lab.driver.start(identifier)
         await until(lambda: any(exit_seen.code == 2 for exit_seen in lab.seen))
+
+
+@pytest.mark.skipif(CGROUP_DRIVER == "systemd", reason="systemd removes its slices by itself, in its own time")
+async def test_an_engine_without_containers_leaves_no_cgroup(tmp_path: Path) -> None:
+    async with next_engine(tmp_path, "crun") as lab:
+        parent = lab.cgroup("x")
+        parent.path = str(Path(parent.path).parent)
+    assert not parent.exists()

@@ -5,6 +5,7 @@ what is there.  Nothing is polled: exits come by inotify from the monitors' exit
 """
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -109,6 +110,7 @@ class ConmonRuntime:
         self.placements.open()
         for runtime in self.runtimes.values():
             os.makedirs(runtime.root, mode=0o700, exist_ok=True)
+        self._make_parent()
         self.exits.open()
         # Listed after the watch began: an exit in between is here, and its notice is then no news.
         self.reported = set(os.listdir(self.placements.exit_dir))
@@ -122,7 +124,23 @@ class ConmonRuntime:
         for watch in self.monitors.values():
             watch.close()
         self.monitors.clear()
+        self._remove_parent()
         self.pool.close()
+
+    def _make_parent(self) -> None:
+        """The cgroup above the containers', for as long as an engine is here; systemd makes its slices by itself."""
+        if self.cgroup_driver == "systemd" or not self.cgroup_parent:
+            return
+        try:
+            self._cgroup(self.cgroup_parent).create()
+        except OSError as e:
+            raise Unavailable(f"cannot make cgroup {self.cgroup_parent}: {e}") from e
+
+    def _remove_parent(self) -> None:
+        if self.cgroup_driver != "systemd" and self.cgroup_parent:
+            for directory in self._cgroup(self.cgroup_parent).directories():
+                with contextlib.suppress(OSError):  # containers are in it
+                    os.rmdir(directory)
 
     async def infos(self) -> Sequence[RuntimeInfo]:
         found = []

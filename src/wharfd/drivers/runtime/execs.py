@@ -13,6 +13,7 @@ then the engine's child (which must be a child subreaper), and its exit status o
 import asyncio
 import contextlib
 import itertools
+import logging
 import os
 from dataclasses import dataclass, field
 
@@ -20,7 +21,7 @@ import msgspec
 
 from wharfd.drivers.runtime.bundle import SPEC_FILE, joining_command, remove_tree
 from wharfd.drivers.runtime.cgroups import cgroup_path
-from wharfd.drivers.runtime.driver import ConmonRuntime, is_process_alive
+from wharfd.drivers.runtime.driver import ALIASES, ConmonRuntime, is_process_alive
 from wharfd.drivers.runtime.failures import OTHER, exec_failed
 from wharfd.drivers.runtime.oci import OciRuntime
 from wharfd.drivers.runtime.pipes import Pipes, Streams
@@ -32,6 +33,8 @@ from wharfd.model.json import JsonObject
 from wharfd.ports.streams import ExecRequest
 from wharfd.sys.spawn import Process, Watch, children, spawn, unwatched, watch_exit
 from wharfd.wire.stdcopy import Stream
+
+log = logging.getLogger(__name__)
 
 LAUNCH_TIMEOUT_S = 60.0
 _DIRECTORY_FD = 3  # of the execs directory, in the runtime: its files have short names this way
@@ -73,7 +76,7 @@ class RunningExec:
         self._pipes.resize(height, width)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Launching:
     """A runtime that is about to start a process."""
 
@@ -85,8 +88,12 @@ class Launching:
         """If the runtime has ended well, watch the process, which is our child from that moment on."""
         if self.started is not None or not self.runtime.poll() or self.runtime.status != 0:
             return
-        with open(self.pid_file) as f:
-            self.started = watch_exit(int(f.read()))
+        try:
+            with open(self.pid_file) as f:
+                self.started = watch_exit(int(f.read()))
+        except (OSError, ValueError) as e:
+            # An unreaped child has its pid, so this cannot be.  Others that settle us must not suffer from it.
+            log.error("pid-file=%s of an exec is of no use: error=%s", self.pid_file, e)
 
 
 class Execs:
@@ -103,7 +110,7 @@ class Execs:
         placement = self.driver.placements.get(container_id)
         if placement is None or not placement.pid or not is_process_alive(placement.pid, placement.pid_start):
             raise Conflict(f"container {container_id} is not running")
-        runtime = self.driver.runtimes[placement.runtime]
+        runtime = self.driver.runtimes[ALIASES.get(placement.runtime, placement.runtime)]
         await runtime.probe()
         document = process_document(placement, request)
         name = str(next(self.numbers))
@@ -132,10 +139,9 @@ class Execs:
             finally:
                 self.launching.discard(launching)
             if launching.started is None:
-                if master >= 0:
-                    os.close(master)
                 self._adopt_strays()
-                raise exec_failed(self._said(f"{name}.log"), request.args[0] if request.args else "")
+                said = self._said(f"{name}.log") or streams.last_words()
+                raise exec_failed(said, request.args[0] if request.args else "")
             if console is not None:
                 if request.console_size is not None:
                     set_size(master, *request.console_size)
@@ -187,16 +193,15 @@ class Execs:
             async with asyncio.timeout(LAUNCH_TIMEOUT_S):
                 await launching.runtime.wait()
                 launching.settle()
-                if receiving is None or (launching.started is None and not receiving.done()):
+                if receiving is None or launching.started is None:
                     return -1
                 return await receiving
         except TimeoutError as e:
-            raise StartFailed(
-                f"OCI runtime exec failed: it did not end within {LAUNCH_TIMEOUT_S:.0f} s: unknown", OTHER
-            ) from e
+            text = f"OCI runtime exec failed: it did not end within {LAUNCH_TIMEOUT_S:.0f} s: unknown"
+            raise StartFailed(text, OTHER) from e
         finally:
-            if receiving is not None:
-                receiving.cancel()
+            if receiving is not None and launching.started is None:
+                await _give_up(receiving)
             if not launching.runtime.has_exited:
                 launching.runtime.kill()
                 await launching.runtime.wait_status()
@@ -250,6 +255,13 @@ class Execs:
         if self.directory_fd >= 0:
             os.close(self.directory_fd)
             self.directory_fd = -1
+
+
+async def _give_up(receiving: "asyncio.Task[int]") -> None:
+    receiving.cancel()
+    outcome = (await asyncio.gather(receiving, return_exceptions=True))[0]
+    if isinstance(outcome, int):
+        os.close(outcome)
 
 
 def process_document(placement: Placement, request: ExecRequest) -> JsonObject:

@@ -162,6 +162,16 @@ class Streams:
             os.close(fd)
         self.child.clear()
 
+    def last_words(self) -> str:
+        """What a runtime that could not even open its log has written to stderr."""
+        for fd, stream in self.sources.items():
+            if stream is Stream.STDERR:
+                try:
+                    return os.read(fd, READ_BYTES).decode(errors="replace").strip()
+                except BlockingIOError:
+                    pass
+        return ""
+
     def close(self) -> None:
         self.close_child_ends()
         for fd in self.sources:
