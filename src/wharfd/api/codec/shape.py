@@ -99,9 +99,7 @@ def list_cleaner(item: Cleaner, empty: Callable[[], Json], go_type: str) -> Clea
     def clean(value: Json, where: str, in_array: bool) -> Json:
         if type(value) is not list:
             raise mismatch(value, where, in_array, go_type)
-        return [
-            empty() if each is None else item(each, f"{where}.{number}", True) for number, each in enumerate(value)
-        ]
+        return [empty() if each is None else item(each, f"{where}.{number}", True) for number, each in enumerate(value)]
 
     return clean
 
