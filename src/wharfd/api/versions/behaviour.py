@@ -17,8 +17,6 @@ class Behaviour:
     # System
     error_is_plain_text: bool  # <1.24: asked for less than the minimum
     # Containers
-    ipc_default_shareable: bool  # <1.40: create defaults IpcMode to shareable
-    update_ignores_pids_limit: bool  # <1.40
     cgroupns_default_host: bool  # <1.41: on a cgroup v1 host create defaults CgroupnsMode to host
     create_takes_platform: bool  # >=1.41: `platform` query of create
     stats_takes_one_shot: bool  # >=1.41
@@ -36,7 +34,6 @@ class Behaviour:
     legacy_eth_sysctls: bool  # <1.48: net.*.ethN.* sysctls are moved to the endpoint with a warning, later refused
     inspect_has_graph_driver: bool  # <1.52: GraphDriver and Config.MacAddress; later Storage
     connect_takes_mac: bool  # >=1.54
-    update_takes_blkio_devices: bool  # >=1.55
     wait_takes_condition: bool  # >=1.30
     wait_flushes_headers: bool  # >=1.30
     wait_removed_ignores_failure: bool  # <1.34: an empty 200 when removal failed
@@ -48,7 +45,6 @@ class Behaviour:
     # Events
     events_hide_image_create: bool  # <1.46
     events_as_json_lines: bool  # >=1.52: content type application/jsonl and friends; below application/json
-    events_legacy_fields: bool  # <1.52: `status`, `id`, `from`
     # Images
     reference_filter_from_query: bool  # <1.25: `filter=` of the image list acts as a reference filter
     pull_takes_platform: bool  # >=1.32
@@ -63,7 +59,6 @@ class Behaviour:
     delete_takes_platforms: bool  # >=1.50
     several_platforms: bool  # >=1.52: save and load take more than one
     list_takes_identity: bool  # >=1.54
-    image_containers_counted: bool  # >=1.51: `Containers` of the image list is a real count, -1 below
     # Volumes, networks, system
     volume_prune_takes_all: bool  # <1.42: named volumes too
     df_takes_type: bool  # >=1.42
@@ -88,8 +83,6 @@ def behaviour_of(version: Version) -> Behaviour:
     return Behaviour(
         version=version,
         error_is_plain_text=below(24),
-        ipc_default_shareable=below(40),
-        update_ignores_pids_limit=below(40),
         cgroupns_default_host=below(41),
         create_takes_platform=since(41),
         stats_takes_one_shot=since(41),
@@ -107,7 +100,6 @@ def behaviour_of(version: Version) -> Behaviour:
         legacy_eth_sysctls=below(48),
         inspect_has_graph_driver=below(52),
         connect_takes_mac=since(54),
-        update_takes_blkio_devices=since(55),
         wait_takes_condition=since(30),
         wait_flushes_headers=since(30),
         wait_removed_ignores_failure=below(34),
@@ -117,7 +109,6 @@ def behaviour_of(version: Version) -> Behaviour:
         logs_as_json=since(54),
         events_hide_image_create=below(46),
         events_as_json_lines=since(52),
-        events_legacy_fields=below(52),
         reference_filter_from_query=below(25),
         pull_takes_platform=since(32),
         build_emits_aux=since(30),
@@ -131,7 +122,6 @@ def behaviour_of(version: Version) -> Behaviour:
         delete_takes_platforms=since(50),
         several_platforms=since(52),
         list_takes_identity=since(54),
-        image_containers_counted=since(51),
         volume_prune_takes_all=below(42),
         df_takes_type=since(42),
         df_takes_verbose=since(52),

@@ -16,6 +16,7 @@ import msgspec
 
 from wharfd.engine.containers.adapt import adapt, check_links
 from wharfd.engine.containers.endpoints import check_endpoints, join_networks
+from wharfd.engine.containers.logging_choice import with_log
 from wharfd.engine.containers.merge import merge
 from wharfd.engine.containers.mounts import PlannedMount, plan_mounts
 from wharfd.engine.containers.unserved import unserved
@@ -26,9 +27,9 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.lifecycle import Created, apply
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.volumes.make import VolumeMaker
-from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig, LogConfig
+from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig
 from wharfd.model.container import ContainerRecord, MountPoint, Rootfs
-from wharfd.model.errors import InvalidParameter, NameInUse
+from wharfd.model.errors import NameInUse
 from wharfd.model.ids import ChainId, ContainerId, ImageId, short_id
 from wharfd.model.image import ImagePlatform
 from wharfd.model.settings import Settings
@@ -40,7 +41,6 @@ from wharfd.ports.logs import LogDriver
 from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import RuntimeDriver
 from wharfd.ports.storage import RootfsStore
-from wharfd.wire.limits import parse_size
 from wharfd.wire.names import new_id, parse_container_name, random_name
 from wharfd.wire.oci.documents import Platform
 from wharfd.wire.oci.platforms import best_match, format_platform, from_machine, parse_platform, runnable
@@ -48,8 +48,6 @@ from wharfd.wire.oci.platforms import best_match, format_platform, from_machine,
 log = logging.getLogger(__name__)
 
 NAME_TRIES = 6
-NO_LOG = "none"
-MODE_OPTIONS = ("mode", "max-buffer-size")  # of any log driver
 RUNTIMES = ("crun", "runc", "io.containerd.runc.v2")
 
 
@@ -145,7 +143,7 @@ class CreateContainer:
             cgroupns_default_host=asked.cgroupns_default_host,
         )
         config = merge(config, image.config.config if image else None)
-        host_config = self.with_log(host_config)
+        host_config = with_log(host_config, self.settings, self.log_drivers)
         check_security(host_config)
         check_links(host_config, self.find)
         warnings += unserved(config, host_config, facts)
@@ -157,20 +155,6 @@ class CreateContainer:
 
     def find(self, ref: str) -> ContainerRecord | None:
         return self.ledger.containers.find(ref)
-
-    def with_log(self, asked: HostConfig) -> HostConfig:
-        """The log driver's defaults.  Raises InvalidParameter for a driver or an option that is not known."""
-        kind = asked.log_config.type or self.settings.log_driver
-        options = dict(asked.log_config.config or {})
-        if kind == self.settings.log_driver:
-            options = {**self.settings.log_opts, **options}
-        driver = self.log_drivers.get(kind)
-        if driver is None:
-            raise InvalidParameter(f'error looking up logging plugin {kind}: plugin "{kind}" not found')
-        check_log_mode(options)
-        if kind != NO_LOG:  # Docker: its options are not looked at
-            driver.validate({name: value for name, value in options.items() if name not in MODE_OPTIONS})
-        return msgspec.structs.replace(asked, log_config=LogConfig(type=kind, config=options))
 
     async def make(
         self, asked: Asked, config: ContainerConfig, host_config: HostConfig, image: ResolvedImage | None
@@ -309,19 +293,6 @@ def warn_of_platform(image: ImagePlatform, host: Platform) -> list[str]:
         f"The requested image's platform ({format_platform(own)}) does not match the detected host platform "
         f"({format_platform(host)}) and no specific platform was requested"
     ]
-
-
-def check_log_mode(options: Mapping[str, str]) -> None:
-    """Raises InvalidParameter.  Either mode is carried out alike: the monitor's writes never wait for a reader."""
-    mode = options.get("mode", "")
-    if mode not in {"", "blocking", "non-blocking"}:
-        raise InvalidParameter(f"logger: logging mode not supported: {mode}")
-    size = options.get("max-buffer-size")
-    if size is None:
-        return
-    if mode != "non-blocking":
-        raise InvalidParameter("logger: max-buffer-size option is only supported with 'mode=non-blocking'")
-    parse_size(size)
 
 
 def is_named(mount: PlannedMount) -> bool:
