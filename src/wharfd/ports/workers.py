@@ -18,6 +18,11 @@ class LayerUnpacker(Protocol):
         """
 
 
+class TreeRemover(Protocol):
+    async def remove_tree(self, path: str) -> None:
+        """Delete a directory with everything in it.  Not there: not an error."""
+
+
 class ArchiveIngester(Protocol):
     async def split(self, archive: AsyncIterator[bytes], spool: str) -> Sequence[ArchiveMember]:
         """Write the members of a tar (plain or compressed in any way) into the directory `spool`, as they come."""

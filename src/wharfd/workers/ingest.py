@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from wharfd.model.archive import ArchiveMember, IngestedLayer
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import Digest
+from wharfd.sys.filesystem import start_writeback
 from wharfd.wire.compression import detect
 from wharfd.wire.tarstream import Kind, TarReader
 from wharfd.workers.source import Source, Tee, read_head
@@ -20,6 +21,7 @@ from wharfd.workers.unpack.tree import clean
 
 MAX_MEMBERS = 100_000  # an image archive has a few hundred
 RESERVE_BYTES = 64 << 20  # of the disk, that no archive may fill
+FLUSH_BYTES = 16 << 20
 AS_IT_IS = ("", "gzip", "zstd")  # compressions that a layer blob may have
 
 
@@ -32,6 +34,7 @@ class SpoolFile:
         self.fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self.hash = hashlib.sha256()
         self.size = 0
+        self.flushed = 0
         space = os.statvfs(spool)
         self.budget = space.f_bavail * space.f_frsize - RESERVE_BYTES
 
@@ -43,6 +46,10 @@ class SpoolFile:
         written = 0
         while written < len(data):
             written += os.write(self.fd, data[written:])
+        if self.size - self.flushed >= FLUSH_BYTES:
+            # The blob is synced when it is taken over: what is on its way to the disk by then does not have to be waited for.
+            start_writeback(self.fd, self.flushed, self.size - self.flushed)
+            self.flushed = self.size
 
     def keep(self) -> Digest:
         encoded = self.hash.hexdigest()

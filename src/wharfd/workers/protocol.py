@@ -36,7 +36,13 @@ class IngestLayer(msgspec.Struct, frozen=True, tag=True):
     spool: str
 
 
-Job = UnpackLayer | SplitArchive | IngestLayer
+class RemoveTree(msgspec.Struct, frozen=True, tag=True):
+    """Answer: nothing (None)."""
+
+    path: str
+
+
+Job = RemoveTree | UnpackLayer | SplitArchive | IngestLayer
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):

@@ -93,8 +93,9 @@ async def test_layers_survive_and_half_made_ones_do_not(overlay: StorageRig) -> 
     os.makedirs(f"{layers.layout.unpacking}/half/diff")
     os.makedirs(f"{layers.layout.trash}/half")
     os.makedirs(f"{layers.layout.layers}/{'e' * 64}/diff")
-    again = OverlayLayers(layers.layout, layers.pool, layers.unpacker)
+    again = OverlayLayers(layers.layout, layers.pool, layers.workers)
     await OverlayRootfs(layers.layout, again, rootfs.pool).open()
+    await again.trash.settle()
     assert list(again.list()) == [info]
     assert os.listdir(layers.layout.layers) == [info.chain_id.removeprefix("sha256:")]
     assert is_clean(overlay)
@@ -148,4 +149,23 @@ async def test_a_link_to_nowhere_is_refused(overlay: StorageRig) -> None:
     with pytest.raises(InvalidParameter, match="does not exist"):
         await overlay.stack([entry("a")], [hard_link("h", "b")])
     assert len(overlay.layers.list()) == 1
+    assert is_clean(overlay)
+
+
+async def test_a_large_layer_goes_in_the_background(overlay: StorageRig) -> None:
+    layers, _ = parts(overlay)
+    info = await overlay.unpack(overlay.blob(*(entry(f"d{number}/f") for number in range(300))))
+    await layers.remove(info.chain_id)
+    assert os.listdir(layers.layout.layers) == []
+    await layers.trash.settle()
+    assert is_clean(overlay)
+
+
+async def test_what_an_engine_did_not_finish_deleting_the_next_one_does(overlay: StorageRig) -> None:
+    layers, rootfs = parts(overlay)
+    for number in range(300):
+        os.makedirs(f"{layers.layout.trash}/left/{number}")
+    again = OverlayLayers(layers.layout, layers.pool, layers.workers)
+    await OverlayRootfs(layers.layout, again, rootfs.pool).open()
+    await again.trash.settle()
     assert is_clean(overlay)

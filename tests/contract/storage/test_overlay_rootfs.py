@@ -186,6 +186,6 @@ async def test_an_overlay_below_is_refused_with_words(overlay: StorageRig) -> No
     _, merged = await overlay.mounted(BASE)
     assert isinstance(overlay.layers, OverlayLayers)
     layout = Layout(str(merged / "data"))
-    layers = OverlayLayers(layout, overlay.layers.pool, overlay.layers.unpacker)
+    layers = OverlayLayers(layout, overlay.layers.pool, overlay.layers.workers)
     with pytest.raises(Unavailable, match="choose a --data-root on another one"):
         await OverlayRootfs(layout, layers, overlay.layers.pool).open()

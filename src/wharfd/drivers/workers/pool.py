@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from types import NoneType
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
 from wharfd.model.errors import EngineError, Internal, InvalidParameter
 from wharfd.sys import spawn
 from wharfd.workers import protocol
-from wharfd.workers.protocol import Done, Failed, IngestLayer, Job, Reply, SplitArchive, UnpackLayer
+from wharfd.workers.protocol import Done, Failed, IngestLayer, Job, RemoveTree, Reply, SplitArchive, UnpackLayer
 
 IDLE_S = 20.0
 STREAMS = 8
@@ -78,7 +79,7 @@ class Worker:
 
 
 class WorkerPool:
-    """The `LayerUnpacker` and `ArchiveIngester` ports."""
+    """The `LayerUnpacker`, `ArchiveIngester` and `TreeRemover` ports."""
 
     def __init__(self, heavy: int | None = None, idle_s: float = IDLE_S) -> None:
         self.heavy = asyncio.Semaphore(heavy or max(2, os.cpu_count() or 1))
@@ -101,6 +102,10 @@ class WorkerPool:
     async def unpack(self, blob_path: str, compression: str, into: str) -> UnpackedLayer:
         async with self.heavy:
             return await self.run(UnpackLayer(blob_path, compression, into), UnpackedLayer)
+
+    async def remove_tree(self, path: str) -> None:
+        async with self.heavy:
+            await self.run(RemoveTree(path), NoneType)
 
     async def split(self, archive: AsyncIterator[bytes], spool: str) -> Sequence[ArchiveMember]:
         async with self.streams:

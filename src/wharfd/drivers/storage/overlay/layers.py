@@ -6,6 +6,7 @@ there has all its parents.
 
 import os
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -13,11 +14,12 @@ from wharfd.drivers.storage.overlay.flight import SingleFlights
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.settle import settle
 from wharfd.drivers.storage.overlay.syncing import SharedSync
+from wharfd.drivers.storage.overlay.trash import Trash
 from wharfd.model.archive import UnpackedLayer
 from wharfd.model.errors import Internal, InvalidParameter, NotFound
 from wharfd.model.ids import ChainId, Digest
 from wharfd.ports.storage import LayerInfo
-from wharfd.ports.workers import LayerUnpacker
+from wharfd.ports.workers import LayerUnpacker, TreeRemover
 from wharfd.sys import filesystem
 from wharfd.sys.blocking import Pool
 
@@ -26,11 +28,16 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(LayerInfo).decode
 
 
+class LayerWorkers(LayerUnpacker, TreeRemover, Protocol):
+    """What this driver needs of worker processes."""
+
+
 class OverlayLayers:
-    def __init__(self, layout: Layout, pool: Pool, unpacker: LayerUnpacker) -> None:
+    def __init__(self, layout: Layout, pool: Pool, workers: LayerWorkers) -> None:
         self.layout = layout
         self.pool = pool
-        self.unpacker = unpacker
+        self.workers = workers
+        self.trash = Trash(layout, pool, workers)
         self.known: dict[ChainId, LayerInfo] = {}
         self.flights: SingleFlights[LayerInfo] = SingleFlights()
         self.sync = SharedSync(layout.root, pool)
@@ -38,16 +45,19 @@ class OverlayLayers:
     async def open(self) -> None:
         """Called by the root file systems' `open`, after the directories were made."""
         self.known = await self.pool.run(self.scan)
+        await self.trash.empty()
 
     def scan(self) -> dict[ChainId, LayerInfo]:
         found = {}
+        for name in os.listdir(self.layout.unpacking):
+            self.trash.throw(f"{self.layout.unpacking}/{name}")
         for name in os.listdir(self.layout.layers):
             try:
                 with open(f"{self.layout.layers}/{name}/{INFO}", "rb") as file:
                     info = decode(file.read())
             except (OSError, msgspec.MsgspecError):
                 # Not ours, or damaged: out of the way, so that the layer can be unpacked again.
-                self.layout.discard(f"{self.layout.layers}/{name}")
+                self.trash.throw(f"{self.layout.layers}/{name}")
                 continue
             found[info.chain_id] = info
         return found
@@ -73,7 +83,7 @@ class OverlayLayers:
     ) -> LayerInfo:
         staging = await self.pool.run(self.layout.staging)
         try:
-            unpacked = await self.unpacker.unpack(blob_path, compression, f"{staging}/diff")
+            unpacked = await self.workers.unpack(blob_path, compression, f"{staging}/diff")
             if unpacked.diff_id != diff_id:
                 raise InvalidParameter(f"invalid layer: its content is {unpacked.diff_id}, the image says {diff_id}")
             if parent is not None:
@@ -82,7 +92,7 @@ class OverlayLayers:
             await self.sync.run()
             await self.pool.run(self.publish, staging, chain_id)
         except BaseException:
-            await self.pool.run(self.layout.discard, staging)
+            await self.trash.discard(staging)
             raise
         self.known[chain_id] = info
         return info
@@ -132,4 +142,4 @@ class OverlayLayers:
 
     async def remove(self, chain_id: ChainId) -> None:
         if self.known.pop(chain_id, None) is not None:
-            await self.pool.run(self.layout.discard, self.layout.layer(chain_id))
+            await self.trash.discard(self.layout.layer(chain_id))

@@ -10,7 +10,6 @@ ROOT/trash/<name>/                             on its way out; dropped at start
 
 import os
 import secrets
-import shutil
 
 from wharfd.model.ids import ChainId, ContainerId
 
@@ -51,11 +50,10 @@ class Layout:
         return f"{self.containers}/{container_id}"
 
     def make(self) -> None:
-        """Directories and the base layer; what was half-made or half-deleted goes."""
+        """Directories and the base layer."""
         for path in (self.layers, self.containers):
             os.makedirs(path, mode=0o711, exist_ok=True)
         for path in (self.unpacking, self.trash):
-            shutil.rmtree(path, ignore_errors=True)
             os.makedirs(path, mode=0o700, exist_ok=True)
         self.make_base()
 
@@ -72,12 +70,3 @@ class Layout:
         path = f"{self.unpacking}/{secrets.token_hex(8)}"
         os.mkdir(path, 0o700)
         return path
-
-    def discard(self, path: str) -> None:
-        """Delete a tree: gone from its place at once, from the disk when this returns.  Nothing there: nothing to do."""
-        doomed = f"{self.trash}/{secrets.token_hex(8)}"
-        try:
-            os.rename(path, doomed)
-        except FileNotFoundError:
-            return
-        shutil.rmtree(doomed, ignore_errors=True)

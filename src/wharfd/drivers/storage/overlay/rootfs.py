@@ -66,7 +66,7 @@ class OverlayRootfs:
         mount.detach(merged)
         # The module is loaded now, and shows which options it has.
         self.options = tuple(option for name, option in WANTED_OPTIONS if os.path.exists(f"{PARAMETERS}/{name}"))
-        self.layout.discard(trial)
+        self.layers.trash.throw(trial)
 
     def facts(self) -> StorageFacts:
         return StorageFacts(driver=DRIVER, status=[("driver-type", DRIVER_TYPE)])
@@ -124,14 +124,12 @@ class OverlayRootfs:
             raise Internal(f"storage driver {DRIVER}: {e}") from e
 
     async def remove(self, container_id: ContainerId) -> None:
-        await self.pool.run(self.remove_now, self.layout.container(container_id))
+        if await self.pool.run(self.remove_now, self.layout.container(container_id)):
+            await self.layers.trash.empty()
 
-    def remove_now(self, home: str) -> None:
+    def remove_now(self, home: str) -> bool:
         self.unmount_now(f"{home}/merged")
-        try:
-            self.layout.discard(home)
-        except OSError as e:
-            raise Internal(f"storage driver {DRIVER}: {e}") from e
+        return self.layers.trash.throw(home)
 
     async def size_rw(self, container_id: ContainerId) -> int:
         return await self.pool.run(size_of_files, f"{self.layout.container(container_id)}/upper")
