@@ -18,6 +18,7 @@ from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import Launch
 from wharfd.ports.storage import RootfsStore
 from wharfd.wire.binds import clean
+from wharfd.wire.seccomp_narrow import narrow
 from wharfd.wire.seccomp_profile import Profile, parse_profile
 from wharfd.wire.security import UNCONFINED, parse_security_options
 from wharfd.wire.userdb import ResolvedUser, resolve_user
@@ -149,12 +150,19 @@ class ContainerPlanner:
                 return None
             key = tuple(sorted(given))
             if key not in self.resolved_profiles:
-                self.resolved_profiles[key] = self.default_profile.resolve(facts.go_arch, given, facts.kernel_version)
+                self.resolved_profiles[key] = self.resolved(self.default_profile, given, facts)
             return self.resolved_profiles[key]
         try:
             return parse_profile(asked).resolve(facts.go_arch, given, facts.kernel_version)
         except InvalidParameter as error:
             raise InvalidParameter(f"decoding seccomp profile failed: {error}") from error
+
+    def resolved(self, profile: Profile, capabilities: list[str], facts: HostFacts) -> JsonObject | None:
+        """Of the default profile; the distribution's lets everybody make namespaces, one from the settings is taken at its word."""
+        found = profile.resolve(facts.go_arch, capabilities, facts.kernel_version)
+        if found is None or self.settings.seccomp_profile:
+            return found
+        return narrow(found, capabilities, facts.go_arch)
 
     def block_devices(self, record: ContainerRecord) -> Mapping[str, tuple[int, int]]:
         """Numbers of the devices that block I/O limits name."""
