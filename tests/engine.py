@@ -8,6 +8,7 @@
 and after.
 """
 
+import contextlib
 import http.client
 import json
 import os
@@ -27,7 +28,9 @@ from wharfd.sys import netns
 
 BASE_IMAGE = "wharfd/busybox:local"
 ROOT = Path(__file__).parent.parent
-START_TIMEOUT_S = float(os.environ.get("WHARF_TEST_PATIENCE", "1")) * 30
+CGROUP_DRIVER = os.environ.get("WHARF_TEST_CGROUP_DRIVER") or "cgroupfs"
+PATIENCE = float(os.environ.get("WHARF_TEST_PATIENCE", "1"))
+START_TIMEOUT_S = 30 * PATIENCE
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -67,7 +70,7 @@ class Engine:
     main: Sequence[str] = ("-m", "wharfd")
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
-    timeout: float = 60.0 * float(os.environ.get("WHARF_TEST_PATIENCE", "1"))
+    timeout: float = 60.0 * PATIENCE
 
     def __post_init__(self) -> None:
         self.directory = self.directory.resolve()
@@ -108,13 +111,9 @@ class Engine:
             f"--pidfile={self.directory / 'pid'}",
             f"--config-file={self.config_file()}",
             f"--bridge={self.tag}",
-            f"--cgroup-parent=/{self.tag}",
+            f"--exec-opt=native.cgroupdriver={CGROUP_DRIVER}",
+            f"--cgroup-parent={f'{self.tag}.slice' if CGROUP_DRIVER == 'systemd' else f'/{self.tag}'}",
             f"--group={os.getgid()}",
-            *(
-                f"--exec-opt=native.cgroupdriver={driver}"
-                for driver in [os.environ.get("WHARF_TEST_CGROUP_DRIVER")]
-                if driver
-            ),
             *self.flags,
         ]
 
@@ -182,6 +181,9 @@ class Engine:
             if self.process is not None and self.process.poll() is None:
                 self.kill()
             netns.delete(self.netns)
+            for top in cgroup_tops(self.tag):
+                with contextlib.suppress(OSError):
+                    top.rmdir()
 
     # API
 
@@ -297,15 +299,10 @@ class Engine:
             "cgroups": cgroups(self.tag),
             "processes": self.processes(),
             "files": sorted(
-                str(file.relative_to(self.directory))
-                for place in (
-                    self.data_root / "containers",
-                    self.data_root / "overlay2",
-                    self.data_root / "volumes",
-                    self.exec_root,
-                )
-                for file in (place.rglob("*") if place.exists() else ())
-                if file.is_dir() and not file.is_symlink() and "/layers/" not in str(file)
+                os.path.relpath(path, self.directory)
+                for place in ("data/containers", "data/overlay2", "data/volumes", "run")
+                for path in directories_below(self.directory / place)
+                if "/layers/" not in path
             ),
         }
 
@@ -330,18 +327,23 @@ class Engine:
 
 
 def cgroups(tag: str) -> list[str]:
-    """Directories of that name, and below it, in any hierarchy."""
-    found = []
-    for hierarchy in [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]:
-        top = hierarchy / tag
-        if top.is_dir():
-            found += [str(place) for place in top.rglob("*") if place.is_dir()]
-    return sorted(set(found))
+    """Directories below the one of that name, in any hierarchy."""
+    return sorted(path for top in cgroup_tops(tag) for path in directories_below(top))
+
+
+def cgroup_tops(tag: str) -> list[Path]:
+    hierarchies = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
+    return [tree / name for tree in hierarchies for name in (tag, f"{tag}.slice") if (tree / name).is_dir()]
+
+
+def directories_below(top: Path) -> list[str]:
+    """Of a tree from which others may delete meanwhile, or that is not there."""
+    return [os.path.join(path, name) for path, names, _ in os.walk(top) for name in names]
 
 
 def settled(engine: Engine, wanted: dict[str, list[str]], patience_s: float = 15.0) -> dict[str, list[str]]:
     """The traces, as soon as they are as wanted, or after `patience_s`: teardown goes on behind the answers."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + patience_s * PATIENCE
     while True:
         found = engine.traces()
         if found == wanted or time.monotonic() > deadline:

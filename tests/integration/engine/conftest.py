@@ -1,0 +1,58 @@
+"""One engine per module; every test leaves the host, and the engine itself, as it found them."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine import Engine, settled
+from tests.integration.engine.rig import difference, holdings, until
+
+NEEDED = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = [program for program in NEEDED if shutil.which(program) is None]
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.root)
+            item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))
+            item.add_marker(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"))
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(tmp_path_factory.mktemp("engine")) as engine:
+        engine.load_base_image()
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def quiet(engine: Engine) -> dict[str, list[str]]:
+    """Its traces when it does nothing, with the directories that are made at their first use."""
+    traces = engine.traces()
+    engine.run_to_end("true", Volumes={"/data": {}})
+    return settled(engine, {**traces, "files": warm_files(engine)})
+
+
+def warm_files(engine: Engine) -> list[str]:
+    until(
+        lambda: not any(re.search(r"[0-9a-f]{12}", file) for file in engine.traces()["files"]),
+        "the container is still there",
+    )
+    return engine.traces()["files"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(engine: Engine, quiet: dict[str, list[str]]) -> Iterator[None]:
+    held = holdings(engine)
+    yield
+    engine.remove_all()
+    found = settled(engine, quiet)
+    come_and_gone = difference(quiet, found)
+    quiet.update(found)  # what one test has left is not the next one's fault
+    assert come_and_gone == []
+    until(lambda: not holdings(engine) - held, lambda: f"the engine holds more than before: {holdings(engine) - held}")
