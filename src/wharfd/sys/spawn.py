@@ -11,7 +11,7 @@ import asyncio
 import ctypes
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wharfd.sys import memfd, pidfd
@@ -57,6 +57,12 @@ class Watch:
         if self._fd < 0:
             raise ProcessLookupError(f"process {self.pid} has exited")
         pidfd.send_signal(self._fd, number)
+
+    def poll(self) -> bool:
+        """Has it exited?  Asks the kernel, where the loop has not come to it yet."""
+        if self._fd >= 0:
+            self._on_exit()
+        return self._ended.done()
 
     def close(self) -> None:
         """Stop watching; the process goes on.  Waiters are cancelled.  A no-op after the exit."""
@@ -226,6 +232,11 @@ def children(pid: int | None = None) -> list[int]:
         except (FileNotFoundError, ProcessLookupError):
             continue  # the thread ended meanwhile
     return found
+
+
+def unwatched(pids: Iterable[int]) -> list[int]:
+    """Those that no `Watch` is for."""
+    return [pid for pid in pids if pid not in _watched]
 
 
 def reap_strays() -> dict[int, int]:
