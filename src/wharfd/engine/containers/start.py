@@ -24,6 +24,7 @@ from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import Internal, StartFailed
 from wharfd.model.event import Event
+from wharfd.model.ids import ContainerId
 from wharfd.ports.clock import Clock
 from wharfd.ports.logs import LogDriver
 from wharfd.ports.runtime import Launch, Launched, RuntimeDriver
@@ -45,6 +46,16 @@ class Ground:
 class Planner(Protocol):
     async def __call__(self, record: ContainerRecord, ground: Ground) -> Launch:
         """What the runtime is to launch.  Raises InvalidParameter, NotFound, StartFailed."""
+
+
+class Onlookers(Protocol):
+    async def connect(self, container_id: ContainerId) -> None:
+        """Its process is there and waits: clients that were attached before the start shall miss nothing.  Never raises."""
+
+
+class Nobody:
+    async def connect(self, container_id: ContainerId) -> None:
+        return
 
 
 @dataclass(slots=True)
@@ -82,12 +93,14 @@ class Start:
         removal: Removal,
         waiters: Waiters,
         logs: Mapping[str, LogDriver] = MappingProxyType({}),
+        onlookers: Onlookers | None = None,
     ) -> None:
         self.ledger = ledger
         self.locks = locks
         self.clock = clock
         self.new_id = new_id
         self.logs = logs
+        self.onlookers = onlookers or Nobody()
         self.rootfs = rootfs
         self.volumes = volumes
         self.attachment = attachment
@@ -148,6 +161,7 @@ class Start:
         if attempt.launch is None:
             raise Internal(f"container {record.id} has no plan")
         launched = await self.runtime.create(attempt.launch)
+        await self.onlookers.connect(record.id)
         at_ns = self.clock.now_ns()
         await self.runtime.start(record.id)
         return at_ns, launched
