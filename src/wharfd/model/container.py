@@ -107,7 +107,9 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     sandbox_id: str = ""  # a new one for each start, kept after the exit
     sandbox_key: str = ""
     endpoints: dict[str, Endpoint] = {}  # by network id: what drivers gave for this run; kept until it is taken back
-    asked_macs: dict[str, str] = {}  # by network name: addresses that were asked for, since `networks` shows the given ones
+    asked_macs: dict[
+        str, str
+    ] = {}  # by network name: addresses that were asked for, since `networks` shows the given ones
     owed: list[Step] = []  # what is set up and must be taken down after the exit
     apparmor_profile: str = ""
     process_label: str = ""
