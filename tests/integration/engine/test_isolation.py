@@ -219,7 +219,7 @@ def test_user_and_groups_are_looked_up_in_the_image(engine: Engine, user: str, g
 def test_a_user_that_is_not_in_the_image(engine: Engine) -> None:
     identifier = engine.create("true", User="nosuch")
     answer = engine.post(f"/containers/{identifier}/start")
-    assert (answer.status, answer.message) == (400, "unable to find user nosuch: no matching entries in passwd file")
+    assert (answer.status, answer.message) == (500, "unable to find user nosuch: no matching entries in passwd file")
 
 
 def test_environment_and_working_directory(engine: Engine) -> None:

@@ -22,7 +22,7 @@ from wharfd.engine.happenings import container_event, network_event, volume_moun
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import ContainerRecord
-from wharfd.model.errors import Internal, StartFailed
+from wharfd.model.errors import Internal, InvalidParameter, StartFailed
 from wharfd.model.event import Event
 from wharfd.model.ids import ContainerId
 from wharfd.ports.clock import Clock
@@ -175,12 +175,16 @@ class Start:
             await self.volumes[volume.driver].mount(volume)
         attempt.attached = await self.attachment.attach(attempt.record)
         paths = self.files.write(attempt.record, attempt.attached.networks)
-        attempt.launch = await self.planner(attempt.record, Ground(rootfs, attempt.attached.sandbox_key, paths))
+        try:
+            attempt.launch = await self.planner(attempt.record, Ground(rootfs, attempt.attached.sandbox_key, paths))
+        except InvalidParameter as error:
+            # Docker: what is wrong with the container is no fault of the request that starts it.
+            raise Internal(str(error)) from error
 
     def running(self, attempt: Attempt, launched: Launched, at_ns: int) -> ContainerRecord:
-        attached = attempt.attached
-        if attached is None:
-            raise Internal(f"container {attempt.record.id} was started without a network")
+        attached, launch = attempt.attached, attempt.launch
+        if attached is None or launch is None:
+            raise Internal(f"container {attempt.record.id} was started without a network or a plan")
         return lifecycle.apply(
             attempt.record,
             lifecycle.Started(
@@ -191,6 +195,7 @@ class Start:
                 sandbox_key=attached.sandbox_key,
                 networks=attached.networks,
                 endpoints=attached.endpoints,
+                apparmor_profile=launch.spec.get("process", {}).get("apparmorProfile", ""),
             ),
         )
 

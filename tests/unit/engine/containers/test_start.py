@@ -5,10 +5,20 @@ import asyncio
 import pytest
 
 from tests.unit.engine.rig import Machine, Rig
+from wharfd.engine.containers.start import Ground
 from wharfd.engine.containers.waiters import WaitCondition
 from wharfd.model.config import EndpointIPAMConfig, EndpointSettings
-from wharfd.model.container import MountPoint, State, Step
-from wharfd.model.errors import Conflict, ContainerNotFound, Internal, NetworkNotFound, NotModified, StartFailed
+from wharfd.model.container import ContainerRecord, MountPoint, State, Step
+from wharfd.model.errors import (
+    Conflict,
+    ContainerNotFound,
+    Internal,
+    InvalidParameter,
+    NetworkNotFound,
+    NotModified,
+    StartFailed,
+)
+from wharfd.ports.runtime import Launch
 from wharfd.testing.builders import a_host_config, a_network, a_volume
 from wharfd.testing.runtime import Phase
 
@@ -40,6 +50,17 @@ async def test_a_started_container_runs_and_its_record_says_so(rig: Rig) -> None
     assert rig.world.sandboxes.keys == {running.sandbox_id: running.sandbox_key}
     assert process.launch.sandbox_key == running.sandbox_key
     assert sorted(rig.world.files.content[record.id]) == ["hostname", "hosts", "resolv.conf"]
+
+
+async def test_a_container_that_cannot_be_planned_is_no_fault_of_the_request(rig: Rig) -> None:
+    async def refuses(record: ContainerRecord, ground: Ground) -> Launch:
+        raise InvalidParameter("unable to find user nosuch: no matching entries in passwd file")
+
+    record = await rig.created()
+    rig.start.planner = refuses
+    with pytest.raises(Internal, match="unable to find user nosuch"):
+        await rig.start(record.id)
+    assert (rig.now(record).exit_code, nothing_set_up(rig)) == (128, True)
 
 
 async def test_its_endpoint_is_shown_and_stands_in_hosts(rig: Rig) -> None:
