@@ -32,6 +32,7 @@ class LocalVolumes:
         try:
             os.makedirs(self.root, mode=0o701, exist_ok=True)
             shutil.rmtree(f"{self.root}/{TRASH}", ignore_errors=True)
+            os.makedirs(f"{self.root}/{TRASH}", mode=0o700, exist_ok=True)
         except OSError as e:
             raise Unavailable(f"volumes: {e}") from e
 
@@ -52,7 +53,6 @@ class LocalVolumes:
         home, trash = f"{self.root}/{name}", f"{self.root}/{TRASH}"
         try:
             mount.detach(f"{home}/{DATA}")
-            os.makedirs(trash, mode=0o700, exist_ok=True)
             doomed = f"{trash}/{name}"
             shutil.rmtree(doomed, ignore_errors=True)
             os.rename(home, doomed)
