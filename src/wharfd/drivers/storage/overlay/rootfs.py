@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
-from wharfd.drivers.storage.overlay.stack import Stack, read_pinned, read_regular
 from wharfd.model.container import Rootfs
 from wharfd.model.errors import Internal, InvalidParameter, NotFound, Unavailable
 from wharfd.model.ids import ChainId, ContainerId
@@ -18,6 +17,7 @@ from wharfd.ports.storage import StorageFacts
 from wharfd.sys import filesystem, mount, mountinfo, openat2
 from wharfd.sys.blocking import Pool
 from wharfd.sys.overlay import mount_overlay
+from wharfd.sys.overlay_stack import Stack, read_pinned, read_regular
 
 # Docker: dockerd with its images in containerd calls the driver "overlayfs"; clients tell the two kinds of store by "driver-type".
 DRIVER = "overlayfs"

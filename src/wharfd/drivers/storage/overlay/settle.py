@@ -9,9 +9,9 @@ import shutil
 import stat
 from collections.abc import Sequence
 
-from wharfd.drivers.storage.overlay.stack import Stack
 from wharfd.model.archive import UnpackedLayer
 from wharfd.model.errors import InvalidParameter
+from wharfd.sys.overlay_stack import Stack
 
 HIDDEN_XATTRS = "trusted.overlay."
 
