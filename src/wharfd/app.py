@@ -44,7 +44,7 @@ from wharfd.api.versions.version import MAX, Version
 from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.content.blobs import BlobStore
 from wharfd.drivers.files.directory import FileDirectory
-from wharfd.drivers.host import LocalHost
+from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
 from wharfd.drivers.logs.kinds import log_drivers
 from wharfd.drivers.network.bridge.driver import BridgeNetwork
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
@@ -128,7 +128,12 @@ class Drivers:
         layers = OverlayLayers(layout, self.storage_pool, self.workers)
         self.clock = wrap("clock", SystemClock())
         self.host = wrap(
-            "host", LocalHost(cgroup_driver=settings.cgroup_driver, seccomp_profile=settings.seccomp_profile)
+            "host",
+            LocalHost(
+                cgroup_driver=settings.cgroup_driver,
+                seccomp_profile=settings.seccomp_profile,
+                apparmor_profile=ensure_apparmor_profile(),
+            ),
         )
         self.paths = wrap("paths", LocalPaths())
         self.records = wrap("records", SqliteRecords(f"{data}/records.db", keep_events=settings.event_limit))

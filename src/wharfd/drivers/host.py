@@ -1,5 +1,6 @@
 """This machine, behind `ports.host.Host`: read from /proc, /sys and /etc."""
 
+import logging
 import os
 import stat
 from collections.abc import Sequence
@@ -7,22 +8,30 @@ from collections.abc import Sequence
 import msgspec
 
 from wharfd.ports.host import HostDevice, HostFacts
-from wharfd.sys import host, security
+from wharfd.sys import apparmor, host, security
 from wharfd.sys.cgroup_layout import cgroup_facts, detect_layout
+from wharfd.wire.apparmor import container_profile
 
 # The distribution's default seccomp profile (Debian: golang-github-containers-common).
 PROFILES = ("/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json")
 TEXT_LIMIT = 4 << 20
+APPARMOR_PROFILE = "wharfd-default"
 # Docker: directories below /dev whose nodes a privileged container does not get.
 SKIPPED = frozenset({"pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"})
 
 
-class LocalHost:
-    """`cgroup_driver` empty: systemd where it is the init and cgroup v2 is there, else cgroupfs."""
+log = logging.getLogger(__name__)
 
-    def __init__(self, *, cgroup_driver: str = "", seccomp_profile: str = "") -> None:
+
+class LocalHost:
+    """`cgroup_driver` empty: systemd where it is the init and cgroup v2 is there, else cgroupfs.  `apparmor_profile`: what
+    `ensure_apparmor_profile` gave.
+    """
+
+    def __init__(self, *, cgroup_driver: str = "", seccomp_profile: str = "", apparmor_profile: str = "") -> None:
         self.cgroup_driver = cgroup_driver
         self.custom_profile = seccomp_profile
+        self.apparmor_profile = apparmor_profile
         self.fixed = self.read_fixed()
 
     def facts(self) -> HostFacts:
@@ -68,6 +77,7 @@ class LocalHost:
             cpu_realtime=cgroup.cpu_realtime,
             ipv4_forwarding=host.ipv4_forwarding(),
             apparmor=guard.apparmor,
+            apparmor_profile=self.apparmor_profile,
             selinux=guard.selinux,
             seccomp=guard.seccomp,
             seccomp_profile=self.custom_profile or "builtin",
@@ -114,6 +124,29 @@ class LocalHost:
                 if node is not None:
                     nodes.append(node)
         return sorted(nodes, key=lambda node: node.path)
+
+
+def ensure_apparmor_profile() -> str:
+    """The profile of containers that ask for none, loaded if the kernel does not have it yet; empty where that cannot be.
+
+    Docker: it is loaded once after a boot, and stays.
+    """
+    if not security.is_apparmor_enabled():
+        return ""
+    if apparmor.has_profile(APPARMOR_PROFILE):
+        return APPARMOR_PROFILE
+    parser = apparmor.find_parser()
+    if not parser:
+        log.warning(
+            "AppArmor is on, but apparmor_parser is not installed (Debian package apparmor): containers run without a profile"
+        )
+        return ""
+    try:
+        apparmor.load_profile(parser, container_profile(APPARMOR_PROFILE))
+    except OSError as error:
+        log.warning("the AppArmor profile of containers cannot be loaded, they run without: %s", error)
+        return ""
+    return APPARMOR_PROFILE
 
 
 def device_at(path: str, *, follow: bool = True) -> HostDevice | None:

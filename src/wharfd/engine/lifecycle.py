@@ -55,6 +55,7 @@ class Started(Event):
     sandbox_key: str
     networks: dict[str, EndpointSettings]
     endpoints: dict[str, Endpoint]
+    apparmor_profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,6 +324,7 @@ def changed(record: ContainerRecord, state: State, event: Event) -> ContainerRec
                 sandbox_key=event.sandbox_key,
                 networks=event.networks,
                 endpoints=event.endpoints,
+                apparmor_profile=event.apparmor_profile,
                 exit_code=0,
                 error="",
                 oom_killed=False,

@@ -45,6 +45,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpuset_cpus: str = ""  # what the kernel lets us use, e.g. "0-1"
     cpuset_mems: str = ""
     free_memory_bytes: int = 0
+    apparmor_profile: str = ""  # of containers that ask for none; empty: none could be loaded
     hard_limits: dict[str, int] = {}  # "nofile" -> the engine's own hard limit, -1 unlimited; absent: unlimited
 
 

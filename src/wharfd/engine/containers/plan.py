@@ -145,17 +145,33 @@ def capabilities(asked: HostConfig, facts: HostFacts) -> list[str]:
     return effective_capabilities(asked.cap_add, asked.cap_drop, asked.privileged, facts.capabilities)
 
 
+def apparmor_profile(asked: HostConfig, facts: HostFacts) -> str:
+    """The AppArmor profile of a container's processes; empty where there is none to be had."""
+    if not facts.apparmor:
+        return ""
+    profile = parse_security_options(asked.security_opt).apparmor
+    return profile or (UNCONFINED if asked.privileged else facts.apparmor_profile)
+
+
 def environment(record: ContainerRecord, home: str) -> list[str]:
-    """Defaults, replaced and followed by the container's own variables; a word without `=` takes a default away."""
+    """The container's variables, and HOME if nothing sets it."""
+    kept = variables(record, tty=record.config.tty)
+    if not any(value.startswith("HOME=") for value in kept):
+        kept.append(f"HOME={home or '/'}")
+    return kept
+
+
+def variables(record: ContainerRecord, *, tty: bool, more: Sequence[str] = ()) -> list[str]:
+    """Defaults, replaced and followed by the container's own variables, then by `more`; a word without `=` takes a default away."""
     config = record.config
     values = [DEFAULT_PATH]
     if config.hostname:
         values.append(f"HOSTNAME={config.hostname}")
-    if config.tty:
+    if tty:
         values.append("TERM=xterm")
     at = {value.partition("=")[0]: index for index, value in enumerate(values)}
     removed: set[int] = set()
-    for word in config.env or ():
+    for word in (*(config.env or ()), *more):
         name, equals, _ = word.partition("=")
         index = at.get(name)
         if not equals:
@@ -167,10 +183,7 @@ def environment(record: ContainerRecord, home: str) -> list[str]:
         else:
             values[index] = word
             removed.discard(index)
-    kept = [value for index, value in enumerate(values) if index not in removed]
-    if not any(value.startswith("HOME=") for value in kept):
-        kept.append(f"HOME={home or '/'}")
-    return kept
+    return [value for index, value in enumerate(values) if index not in removed]
 
 
 def _process(record: ContainerRecord, place: Place, facts: HostFacts) -> JsonObject:
@@ -200,8 +213,9 @@ def _process(record: ContainerRecord, place: Place, facts: HostFacts) -> JsonObj
     no_new = security.no_new_privileges
     if place.no_new_privileges if no_new is None else no_new:
         process["noNewPrivileges"] = True
-    if facts.apparmor and record.apparmor_profile not in {"", UNCONFINED}:
-        process["apparmorProfile"] = record.apparmor_profile
+    apparmor = apparmor_profile(asked, facts)
+    if apparmor:
+        process["apparmorProfile"] = apparmor
     if facts.selinux and record.process_label:
         process["selinuxLabel"] = record.process_label
     return process

@@ -155,7 +155,7 @@ CASES = {
             ]
         },
     ),
-    "security-modules": Case(facts={"apparmor": True, "selinux": True}),
+    "security-modules": Case(facts={"apparmor": True, "apparmor_profile": "wharfd-default", "selinux": True}),
 }
 
 
@@ -164,7 +164,7 @@ def test_the_whole_document(name: str, update_golden: bool) -> None:
     case = CASES[name]
     subject = record(case.config, **case.host_config)
     if name == "security-modules":
-        subject = replace(subject, apparmor_profile="docker-default", process_label="p", mount_label="m")
+        subject = replace(subject, process_label="p", mount_label="m")
     outcome = plan(subject, place(**case.place), facts(**case.facts))
     text = json.dumps(outcome.spec, indent=1) + "\n"
     path = GOLDEN / f"{name}.json"
@@ -294,6 +294,23 @@ def test_a_mount_of_ones_own_replaces_the_standard_one() -> None:
 def test_outer_mounts_come_first() -> None:
     mounts = [PlacedMount(source="/s", destination=each) for each in ("/a/b/c", "/a", "/a/b")]
     assert destinations(made(at={"mounts": mounts}))[-3:] == ["/a", "/a/b", "/a/b/c"]
+
+
+@pytest.mark.parametrize(
+    ("host_config", "of_the_host", "wanted"),
+    [
+        ({}, {"apparmor": True, "apparmor_profile": "ours"}, "ours"),
+        ({}, {"apparmor": True}, None),
+        ({"privileged": True}, {"apparmor": True, "apparmor_profile": "ours"}, "unconfined"),
+        ({"security_opt": ["apparmor=unconfined"]}, {"apparmor": True, "apparmor_profile": "ours"}, "unconfined"),
+        ({"security_opt": ["apparmor=mine"]}, {"apparmor": True, "apparmor_profile": "ours"}, "mine"),
+        ({"security_opt": ["apparmor=mine"], "privileged": True}, {"apparmor": True}, "mine"),
+        ({"security_opt": ["apparmor=mine"]}, {"apparmor": False}, None),
+    ],
+)
+def test_apparmor(host_config: Any, of_the_host: Any, wanted: str | None) -> None:
+    spec = plan(record(**host_config), place(), facts(**of_the_host)).spec
+    assert spec["process"].get("apparmorProfile") == wanted
 
 
 def test_no_seccomp_for_privileged() -> None:

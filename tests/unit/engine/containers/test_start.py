@@ -52,6 +52,20 @@ async def test_a_started_container_runs_and_its_record_says_so(rig: Rig) -> None
     assert sorted(rig.world.files.content[record.id]) == ["hostname", "hosts", "resolv.conf"]
 
 
+async def test_the_record_says_which_apparmor_profile_was_used(rig: Rig) -> None:
+    record = await rig.created()
+    plan = rig.start.planner
+
+    async def confines(record: ContainerRecord, ground: Ground) -> Launch:
+        launch = await plan(record, ground)
+        launch.spec["process"]["apparmorProfile"] = "ours"
+        return launch
+
+    rig.start.planner = confines
+    await rig.start(record.name)
+    assert rig.now(record).apparmor_profile == "ours"
+
+
 async def test_a_container_that_cannot_be_planned_is_no_fault_of_the_request(rig: Rig) -> None:
     async def refuses(record: ContainerRecord, ground: Ground) -> Launch:
         raise InvalidParameter("unable to find user nosuch: no matching entries in passwd file")
