@@ -159,6 +159,12 @@ class HijackedStream:
         """True if the client has closed fully or we have."""
         return self._is_closed or self._channel.gone or self._channel.lost
 
+    def abort(self) -> None:
+        """Closes both directions now; what is queued is thrown away.  For a client that does not read."""
+        self._is_closed = True
+        if not self._channel.lost:
+            self._channel.transport.abort()
+
     def close(self) -> None:
         """Sends what is queued, then closes both directions without a reset.  Idempotent."""
         if not self._is_closed:

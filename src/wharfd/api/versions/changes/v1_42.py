@@ -28,6 +28,12 @@ def ignore_console_size(doc: JsonObject) -> None:
         doc["HostConfig"].pop("ConsoleSize", None)
 
 
+@request("exec.create", "exec.start", below="1.42")
+def ignore_exec_console_size(doc: JsonObject) -> None:
+    """1.42 added ConsoleSize."""
+    doc.pop("ConsoleSize", None)
+
+
 @response("container.inspect", below="1.42")
 def show_container_kernel_memory(doc: JsonObject) -> None:
     """1.42 removed the limits of kernel memory."""
