@@ -10,11 +10,11 @@ goes on; else the session ends, and the container's stdin stays open for the nex
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from wharfd.engine.containers.audience import Audience
 from wharfd.engine.containers.logs import ContainerLog, LogRequest, Logs
 from wharfd.engine.happenings import container_event
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
-from wharfd.engine.streams.audience import Audience
 from wharfd.engine.streams.hub import Viewer
 from wharfd.model.container import ContainerRecord, State
 from wharfd.model.errors import Conflict
