@@ -24,10 +24,12 @@ import uvloop
 
 import wharfd
 from wharfd.api.errors import error_response
+from wharfd.api.handlers.attach import AttachHandlers
 from wharfd.api.handlers.build import build_routes
 from wharfd.api.handlers.container_life import ContainerLifeHandlers
 from wharfd.api.handlers.containers import ContainerHandlers
 from wharfd.api.handlers.events import EventHandlers
+from wharfd.api.handlers.exec import ExecHandlers
 from wharfd.api.handlers.images import ImageHandlers
 from wharfd.api.handlers.logs import LogHandlers
 from wharfd.api.handlers.networks import NetworkHandlers
@@ -52,12 +54,15 @@ from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.drivers.paths.local import LocalPaths
 from wharfd.drivers.records.sqlite.store import SqliteRecords
 from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
+from wharfd.drivers.runtime.streams import ConmonStreams
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.drivers.volumes.local.driver import LocalVolumes
 from wharfd.drivers.workers.pool import WorkerPool
+from wharfd.engine.containers.attach import Attach
 from wharfd.engine.containers.attachment import Attachment
+from wharfd.engine.containers.audience import Audience
 from wharfd.engine.containers.create import CreateContainer
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
@@ -82,6 +87,12 @@ from wharfd.engine.containers.update import UpdateContainer
 from wharfd.engine.containers.wait import Wait
 from wharfd.engine.containers.waiters import Waiters
 from wharfd.engine.events import EventBus, EventFeed
+from wharfd.engine.execs.create import CreateExec
+from wharfd.engine.execs.inspect import InspectExec
+from wharfd.engine.execs.registry import Execs
+from wharfd.engine.execs.resize import ResizeContainer, ResizeExec
+from wharfd.engine.execs.start import StartExec
+from wharfd.engine.execs.users import Users
 from wharfd.engine.images.assembly import assemble
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
@@ -146,17 +157,16 @@ class Drivers:
             "system.slice" if self.cgroup_driver == "systemd" else "/wharfd"
         )
         self.init_path = settings.init_path or find_init()
-        self.runtime = wrap(
-            "runtime",
-            ConmonRuntime(
-                exec_root=f"{run}/runtime",
-                runtimes=find_runtimes(settings),
-                monitor_path=shutil.which("conmon") or "/usr/bin/conmon",
-                init_path=self.init_path,
-                cgroup_driver=self.cgroup_driver,
-                cgroup_parent=self.cgroup_parent,
-            ),
+        conmon = ConmonRuntime(
+            exec_root=f"{run}/runtime",
+            runtimes=find_runtimes(settings),
+            monitor_path=shutil.which("conmon") or "/usr/bin/conmon",
+            init_path=self.init_path,
+            cgroup_driver=self.cgroup_driver,
+            cgroup_parent=self.cgroup_parent,
         )
+        self.runtime = wrap("runtime", conmon)
+        self.streams = wrap("streams", ConmonStreams(conmon, f"{run}/runtime"))
         self.sandboxes = wrap("sandboxes", SandboxFiles(f"{run}/netns", self.network_pool))
         bridge = BridgeNetwork(
             pool=self.network_pool,
@@ -192,6 +202,7 @@ class Drivers:
         await self.runtime.open(on_exit)
 
     async def close(self) -> None:
+        self.streams.close()
         await self.runtime.close()
         for network in self.networks.values():
             await network.close()
@@ -215,6 +226,9 @@ class Engine:
         locks, clock, tasks = self.locks, d.clock, self.tasks
         fresh_id = partial(new_id, os.urandom)
         waiters = Waiters()
+        audience = Audience(ledger=ledger, tasks=tasks, waiters=waiters, streams=d.streams)
+        logs = Logs(ledger=ledger, waiters=waiters, drivers=d.logs)
+        self.execs = Execs(ledger)
         self.images = assemble(
             ledger=ledger,
             locks=locks,
@@ -270,6 +284,7 @@ class Engine:
             removal=removal,
             waiters=waiters,
             logs=d.logs,
+            onlookers=audience,
         )
         self.exits = Exits(
             ledger=ledger,
@@ -339,7 +354,9 @@ class Engine:
                 randbytes=os.urandom,
             ),
             list_containers=list_containers,
-            inspect=InspectContainer(ledger=ledger, files=d.files, rootfs=d.rootfs, layers=d.layers),
+            inspect=InspectContainer(
+                ledger=ledger, files=d.files, rootfs=d.rootfs, layers=d.layers, exec_ids=self.execs.of
+            ),
             rename=RenameContainer(ledger=ledger, locks=locks, clock=clock),
             top=TopContainer(ledger=ledger, runtime=d.runtime),
             update=UpdateContainer(ledger=ledger, locks=locks, clock=clock, host=d.host, runtime=d.runtime),
@@ -354,7 +371,26 @@ class Engine:
             prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
         )
         self.stats = StatsContainer(ledger=ledger, runtime=d.runtime, sandboxes=d.sandboxes)
-        self.logs = LogHandlers(Logs(ledger=ledger, waiters=waiters, drivers=d.logs), clock.now_ns)
+        self.logs = LogHandlers(logs, clock.now_ns)
+        self.attach = AttachHandlers(
+            attach=Attach(ledger=ledger, locks=locks, clock=clock, audience=audience, logs=logs),
+            resize=ResizeContainer(ledger=ledger, streams=d.streams),
+        )
+        users = Users(d.rootfs)
+        self.exec = ExecHandlers(
+            create=CreateExec(ledger=ledger, clock=clock, execs=self.execs, users=users, new_id=fresh_id),
+            start=StartExec(
+                ledger=ledger,
+                clock=clock,
+                tasks=tasks,
+                host=d.host,
+                execs=self.execs,
+                users=users,
+                driver=d.streams,
+            ),
+            inspect=InspectExec(execs=self.execs),
+            resize=ResizeExec(execs=self.execs),
+        )
         self.lives = ContainerLifeHandlers(
             start=start,
             stop=stop,
@@ -375,6 +411,8 @@ class Engine:
             *EventHandlers(EventFeed(self.bus, self.drivers.records, self.drivers.clock.now_ns)).routes(),
             *self.containers.routes(),
             *self.lives.routes(),
+            *self.attach.routes(),
+            *self.exec.routes(),
             *self.logs.routes(),
             *StatsHandlers(self.stats).routes(),
             *ImageHandlers(
@@ -402,6 +440,7 @@ class Engine:
 
     async def close(self) -> None:
         self.exits.close()
+        self.execs.close()
         await self.tasks.close()
         await self.drivers.close()
 

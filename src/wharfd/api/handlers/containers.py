@@ -28,13 +28,6 @@ JSON_TYPE = [("Content-Type", "application/json")]
 
 UNBUILT = (
     # method, pattern, name, what
-    ("POST", "/containers/{id}/attach", "containers.attach", "attaching to a container"),
-    ("GET", "/containers/{id}/attach/ws", "containers.attach_ws", "attaching to a container over a WebSocket"),
-    ("POST", "/containers/{id}/exec", "exec.create", "running a command in a container"),
-    ("POST", "/exec/{id}/start", "exec.start", "running a command in a container"),
-    ("POST", "/exec/{id}/resize", "exec.resize", "resizing a command's terminal"),
-    ("GET", "/exec/{id}/json", "exec.inspect", "running a command in a container"),
-    ("POST", "/containers/{id}/resize", "containers.resize", "resizing a container's terminal"),
     ("HEAD", "/containers/{id}/archive", "containers.archive_info", "looking at a container's files"),
     ("GET", "/containers/{id}/archive", "containers.archive_get", "copying files from a container"),
     ("PUT", "/containers/{id}/archive", "containers.archive_put", "copying files to a container"),

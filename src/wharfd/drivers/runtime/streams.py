@@ -26,6 +26,10 @@ class ConmonStreams:
     async def exec(self, container_id: ContainerId, request: ExecRequest) -> ExecProcess:
         return await self.execs.exec(container_id, request)
 
+    def close(self) -> None:
+        """Running execs go on; nobody reads what they write."""
+        self.execs.close()
+
     def _demand(self, container_id: ContainerId) -> Placement:
         placement = self.driver.placements.get(container_id)
         if placement is None or not placement.pid:

@@ -1,5 +1,6 @@
 """All that is known of one container.  Reads records, without locks; only `size` touches the disk."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wharfd.engine.containers.endpoints import network_name
@@ -25,6 +26,7 @@ class ContainerView:
     mac: str
     manifest: ImagePlatform | None
     size: Size | None
+    exec_ids: Sequence[str] = ()
 
     @property
     def is_restarting(self) -> bool:
@@ -32,11 +34,22 @@ class ContainerView:
 
 
 class InspectContainer:
-    def __init__(self, *, ledger: Ledger, files: ContainerFiles, rootfs: RootfsStore, layers: LayerStore) -> None:
+    """`exec_ids` gives the execs of a container's present run."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        files: ContainerFiles,
+        rootfs: RootfsStore,
+        layers: LayerStore,
+        exec_ids: Callable[[ContainerRecord], Sequence[str]] = lambda _: (),
+    ) -> None:
         self.ledger = ledger
         self.files = files
         self.rootfs = rootfs
         self.layers = layers
+        self.exec_ids = exec_ids
 
     async def __call__(self, ref: str, *, size: bool = False) -> ContainerView:
         """Raises ContainerNotFound, InvalidParameter (ambiguous)."""
@@ -49,6 +62,7 @@ class InspectContainer:
             mac=asked_mac(record),
             manifest=ImageNames(self.ledger).manifest(record),
             size=await size_of(record, self.rootfs, self.layers) if size else None,
+            exec_ids=self.exec_ids(record),
         )
 
 

@@ -49,7 +49,7 @@ def encode_inspect(view: ContainerView, behaviour: Behaviour) -> JsonObject:
         "MountLabel": record.mount_label,
         "ProcessLabel": record.process_label,
         "AppArmorProfile": record.apparmor_profile,
-        "ExecIDs": None,
+        "ExecIDs": list(view.exec_ids) or None,
         "HostConfig": encode_host_config(record.host_config),
         "Mounts": [encode_mount_point(mount) for mount in record.mounts],
         "Config": encode_config(record.config),
