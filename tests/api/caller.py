@@ -81,7 +81,8 @@ class Caller:
         **names: str,
     ) -> None:
         answer = self.send(method, pattern, body, query=query, headers=headers, **names)
-        assert (answer.status, answer.message) == (status, message), f"{method} {pattern} at {self.version}"
+        assert answer.status == status, f"{method} {pattern} at {self.version}: {answer.status} {answer.body[:500]!r}"
+        assert answer.message == message, f"{method} {pattern} at {self.version}: {answer.message!r}"
         check_heads(answer)
         assert answer.headers["content-type"] == "application/json"
         assert answer.body.endswith(b"}\n")

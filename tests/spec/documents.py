@@ -5,11 +5,13 @@ null here; scalars may only where a document says so.
 """
 
 import json
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+from jsonschema.exceptions import ValidationError
 
 HERE = Path(__file__).parent
 
@@ -119,5 +121,33 @@ def check_answer(version: str, method: str, path: str, status: int, body: Any, *
     found = validator(version, method, path, status)
     if found is None or not has_body:
         return
-    faults = [f"{'/'.join(map(str, e.absolute_path))}: {e.message[:200]}" for e in found.iter_errors(body)]
+    minor = int(version.split(".")[1])
+    faults = [
+        f"{where}: {error.message[:200]}"
+        for error in leaves(found.iter_errors(body))
+        if not is_forgiven(where := "/".join(map(str, error.absolute_path)), minor)
+    ]
     assert not faults, f"{method} {path} at {version}: " + "; ".join(faults[:10])
+
+
+# Where the documents err, and dockerd never did as they say: (the end of a place in an answer, the last minor version that errs).
+FORGIVEN = (
+    ("ExecIDs", 37),  # null or an array, never a string
+    ("NetworkSettings/Ports", 31),  # an object, never an array
+    ("RestartPolicy/Name", 39),  # the word `no` is missing in the list
+    ("LogConfig/Type", 47),  # `local` is missing in the list
+    ("HostConfig/MemorySwappiness", 99),  # null unless it was asked for
+)
+
+
+def is_forgiven(where: str, minor: int) -> bool:
+    return any(where.endswith(end) and minor <= last for end, last in FORGIVEN)
+
+
+def leaves(errors: Iterable[ValidationError]) -> Iterator[ValidationError]:
+    """Errors where they are: a reference that may also be null is no error of its own."""
+    for error in errors:
+        if error.validator == "anyOf":
+            yield from leaves(child for child in error.context or () if child.schema_path[0] == 0)
+        else:
+            yield error

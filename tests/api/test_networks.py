@@ -1,0 +1,86 @@
+"""The predefined networks at the versions where something changes."""
+
+import pytest
+
+from tests.api.caller import Caller, edges, minor
+from tests.engine import Engine
+
+pytestmark = pytest.mark.root
+
+PREDEFINED = ["bridge", "host", "none"]
+
+
+@pytest.fixture(params=edges())
+def at(engine: Engine, request: pytest.FixtureRequest) -> Caller:
+    return Caller(engine, request.param)
+
+
+def test_list_and_inspect(at: Caller) -> None:
+    listed = at("GET", "/networks").json
+    assert sorted(each["Name"] for each in listed) == PREDEFINED
+    for summary in listed:
+        for name in (summary["Id"], summary["Name"], summary["Id"][:12]):
+            doc = at("GET", "/networks/{id}", id=name).json
+            assert {key: doc[key] for key in summary if key != "Containers"} == {
+                key: value for key, value in summary.items() if key != "Containers"
+            }
+    assert at.send("GET", "/networks/").json == listed
+
+
+def test_keys_come_and_go(at: Caller) -> None:
+    (summary,) = at("GET", "/networks", query={"filters": {"name": ["bridge"]}}).json
+    doc = at("GET", "/networks/{id}", id="bridge").json
+    assert ("Containers" in summary) is (minor(at.version) < 52)
+    assert ("EnableIPv4" in doc) is (minor(at.version) >= 48)
+    assert ("Status" in doc) is (minor(at.version) >= 52)
+    (pool,) = doc["IPAM"]["Config"]
+    assert set(pool) == {"Subnet", "Gateway"}
+
+
+def test_a_running_container_is_on_its_network(engine: Engine, at: Caller) -> None:
+    identifier = engine.run("sleep", "1000", StopSignal="SIGKILL")
+    try:
+        (endpoint,) = at("GET", "/networks/{id}", id="bridge").json["Containers"].items()
+        assert endpoint[0] == identifier
+        assert endpoint[1]["Name"] == engine.inspect(identifier)["Name"][1:]
+        assert endpoint[1]["IPv4Address"].count("/") == 1
+        (summary,) = at("GET", "/networks", query={"filters": {"name": ["bridge"]}}).json
+        assert bool(summary.get("Containers")) is (minor(at.version) < 28)
+    finally:
+        engine.remove_all()
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ({"driver": ["bridge"]}, ["bridge"]),
+        ({"driver": ["host", "null"]}, ["host", "none"]),
+        ({"name": ["o"]}, ["host", "none"]),
+        ({"type": ["builtin"]}, PREDEFINED),
+        ({"type": ["custom"]}, []),
+        ({"scope": ["local"]}, PREDEFINED),
+        ({"scope": ["swarm"]}, []),
+        ({"label": ["a"]}, []),
+        ({"dangling": ["true"]}, []),
+    ],
+)
+def test_filters(engine: Engine, filters: dict[str, list[str]], names: list[str]) -> None:
+    found = Caller(engine)("GET", "/networks", query={"filters": filters}).json
+    assert sorted(each["Name"] for each in found) == names
+
+
+def test_refusals(at: Caller) -> None:
+    at.refused("GET", "/networks/{id}", 404, "network nope not found", id="nope")
+    at.refused("GET", "/networks", 400, "invalid filter 'x'", query={"filters": {"x": ["y"]}})
+    for name in PREDEFINED:
+        text = f"{name} is a pre-defined network and cannot be removed"
+        at.refused("DELETE", "/networks/{id}", 403, text, id=name)
+    at.refused("DELETE", "/networks/{id}", 404, "network nope not found", id="nope")
+
+
+def test_prune_finds_nothing(at: Caller) -> None:
+    if at.version == "1.24":
+        at.refused("POST", "/networks/prune", 404, "page not found")
+    else:
+        assert at("POST", "/networks/prune").json == {"NetworksDeleted": None}
+        at.refused("POST", "/networks/prune", 400, "invalid filter 'x'", query={"filters": {"x": ["y"]}})
