@@ -76,7 +76,7 @@ def parse_volume_name(text: str) -> VolumeName:
     Raises:
         InvalidParameter: with dockerd's text.
     """
-    if len(text) == 1:
+    if len(text.encode("utf-8", "replace")) == 1:  # Go counts bytes
         raise InvalidParameter("volume name is too short, names should be at least two alphanumeric characters")
     if not _NAME.fullmatch(text):
         raise InvalidParameter(

@@ -37,6 +37,11 @@ def test_volume_names() -> None:
     )
 
 
+def test_a_volume_name_of_one_letter_is_judged_by_its_bytes() -> None:
+    with pytest.raises(InvalidParameter, match="includes invalid characters"):
+        parse_volume_name("é")
+
+
 def test_word_lists() -> None:
     assert len(set(ADJECTIVES)) == len(ADJECTIVES) >= 90
     assert len(set(SURNAMES)) == len(SURNAMES) >= 200
