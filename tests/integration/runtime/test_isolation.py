@@ -11,6 +11,7 @@ from wharfd.engine.containers.plan_mounts import PlacedMount
 from wharfd.model.config import DeviceMapping, Ulimit
 from wharfd.ports.host import HostDevice
 from wharfd.sys.host import hard_limits
+from wharfd.sys.mount import mount, unmount
 from wharfd.wire.limits import ALL_CAPABILITIES, DEFAULT_CAPABILITIES
 
 pytestmark = needs()
@@ -241,6 +242,25 @@ async def test_binds_with_their_modes(lab: Lab, tmp_path: Path) -> None:
     assert result.stdout == "from the host\n" * 2
     assert "Read-only file system" in result.stderr
     assert (source / "new").read_text() == "x\n"
+
+
+async def test_read_only_binds_with_what_is_mounted_below(lab: Lab, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "inner").mkdir(parents=True)
+    mount("tmpfs", str(source / "inner"), "tmpfs")
+    try:
+        mounts = [
+            PlacedMount(source=str(source), destination="/all", read_only=True, recursive_read_only=True),
+            PlacedMount(source=str(source), destination="/top", read_only=True),
+            PlacedMount(source=str(source), destination="/flat", recursive=False),
+        ]
+        script = "for p in all top flat; do touch /$p/inner/$p; done; touch /flat/here"
+        result = await lab.run(script, place={"mounts": mounts})
+        assert result.stderr.count("Read-only file system") == 1
+        assert [each.name for each in (source / "inner").iterdir()] == ["top"]
+    finally:
+        unmount(str(source / "inner"))
+    assert {each.name for each in (source / "inner").iterdir()} == {"flat"}
 
 
 async def test_nested_mounts_do_not_hide_each_other(lab: Lab, tmp_path: Path) -> None:

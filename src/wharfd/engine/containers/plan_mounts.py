@@ -136,7 +136,12 @@ def _own_mounts(record: ContainerRecord, placed: Sequence[PlacedMount]) -> list[
 
 
 def _bind(mount: PlacedMount) -> JsonObject:
-    options = ["rbind" if mount.recursive else "bind", mount.propagation or DEFAULT_PROPAGATION]
+    propagation = mount.propagation or DEFAULT_PROPAGATION
+    if mount.recursive:
+        options = ["rbind", propagation]
+    else:
+        # One mount is all there is then; crun 1.8 takes the r of rprivate for a recursive bind.
+        options = ["bind", propagation.removeprefix("r")]
     if mount.read_only:
         options.append("ro")
         if mount.recursive and mount.recursive_read_only:
