@@ -78,6 +78,7 @@ from wharfd.engine.containers.removal import Removal
 from wharfd.engine.containers.remove import Remove
 from wharfd.engine.containers.rename import RenameContainer
 from wharfd.engine.containers.restart import Restart
+from wharfd.engine.containers.shutdown import Shutdown
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Start
 from wharfd.engine.containers.stats import StatsContainer
@@ -114,6 +115,7 @@ from wharfd.sys import sdnotify
 from wharfd.sys.blocking import Pool
 from wharfd.sys.lockfile import AlreadyLocked, LockFile
 from wharfd.sys.spawn import set_child_subreaper
+from wharfd.sys.systemd import is_machine_stopping
 from wharfd.wire.names import new_id
 
 log = logging.getLogger(__name__)
@@ -298,6 +300,15 @@ class Engine:
             new_id=fresh_id,
         )
         signals = Signals(ledger=ledger, clock=clock, runtime=d.runtime)
+        self.shutdown = Shutdown(
+            ledger=ledger,
+            locks=locks,
+            clock=clock,
+            runtime=d.runtime,
+            signals=signals,
+            waiters=waiters,
+            exits=self.exits,
+        )
         stop = Stop(ledger=ledger, locks=locks, clock=clock, signals=signals, waiters=waiters)
         kill = Kill(ledger=ledger, locks=locks, signals=signals, waiters=waiters)
         remove = Remove(ledger=ledger, locks=locks, kill=kill, removal=removal)
@@ -438,6 +449,12 @@ class Engine:
         await self.images.garbage.open()
         self.tasks.spawn(self.images.garbage.follow(), "image-garbage")
 
+    async def end_containers(self) -> None:
+        """The machine goes down."""
+        log.info("the machine goes down: containers are ended")
+        sdnotify.extend_timeout(self.shutdown.longest_s())
+        await self.shutdown()
+
     async def close(self) -> None:
         self.exits.close()
         self.execs.close()
@@ -511,6 +528,8 @@ async def serve(settings: Settings, wrap: Wrap) -> int:
     sdnotify.stopping()
     log.info("stopping")
     await server.shutdown(settings.shutdown_timeout_s)
+    if await is_machine_stopping():
+        await engine.end_containers()
     await engine.close()
     return 0
 

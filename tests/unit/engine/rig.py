@@ -28,6 +28,7 @@ from wharfd.engine.containers.pause import Pause, Unpause
 from wharfd.engine.containers.removal import Removal
 from wharfd.engine.containers.remove import Remove
 from wharfd.engine.containers.restart import Restart
+from wharfd.engine.containers.shutdown import Shutdown
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Ground, Start
 from wharfd.engine.containers.stop import Stop
@@ -228,6 +229,15 @@ class Rig:
             stop=self.stop,
             start=self.start,
             removal=self.removal,
+        )
+        self.shutdown = Shutdown(
+            ledger=self.ledger,
+            locks=self.locks,
+            clock=self.clock,
+            runtime=runtime,
+            signals=signals,
+            waiters=self.waiters,
+            exits=self.exits,
         )
         self.remove = Remove(ledger=self.ledger, locks=self.locks, kill=self.kill, removal=self.removal)
         self.wait = Wait(ledger=self.ledger, waiters=self.waiters)

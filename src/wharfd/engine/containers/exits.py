@@ -70,6 +70,7 @@ class Exits:
         self.new_id = new_id
         self.call_later = call_later
         self.is_open = False
+        self.is_holding = False
         self.early: list[Exit] = []
         self.delays_s: dict[ContainerId, float] = {}
         self.timers: dict[ContainerId, Cancellable] = {}
@@ -81,9 +82,17 @@ class Exits:
         for exit_seen in early:
             self.on_exit(exit_seen)
 
+    def hold(self) -> None:
+        """No more restarts, but exits are recorded: what the policy would start again is left to the next engine."""
+        self.is_holding = True
+        self.cancel_timers()
+
     def close(self) -> None:
         """No more restarts; containers go on."""
         self.is_open = False
+        self.cancel_timers()
+
+    def cancel_timers(self) -> None:
         for timer in self.timers.values():
             timer.cancel()
         self.timers.clear()
@@ -147,6 +156,8 @@ class Exits:
 
     def schedule(self, record: ContainerRecord, ran_ns: int) -> None:
         """A container that is RESTARTING is started after the policy's delay."""
+        if self.is_holding:
+            return
         previous_s = self.delays_s.get(record.id, 0.0) if record.restart_count > 1 else 0.0
         delay_s = restart_policy.next_delay_s(previous_s, ran_ns)
         self.delays_s[record.id] = delay_s
