@@ -1,6 +1,7 @@
 """What systemd says of the machine."""
 
 import logging
+import shutil
 
 from wharfd.sys.host import is_systemd_running
 from wharfd.sys.spawn import run
@@ -12,10 +13,11 @@ _TIMEOUT_S = 30.0
 
 async def is_machine_stopping() -> bool:
     """Whether it goes down or reboots; false where systemd does not run or does not answer."""
-    if not is_systemd_running():
+    program = shutil.which("systemctl")
+    if program is None or not is_systemd_running():
         return False
     try:
-        done = await run(["systemctl", "is-system-running"], timeout_s=_TIMEOUT_S)
+        done = await run([program, "is-system-running"], timeout_s=_TIMEOUT_S)
     except (OSError, TimeoutError) as e:
         log.warning("systemd does not say whether the machine goes down: %s", e)
         return False
