@@ -42,7 +42,7 @@ class LogDriver(Protocol):
         """Where the monitor shall write; empty if output is thrown away."""
 
     def begin(self, path: str) -> None:
-        """Called before each start: ends a line that the run before has left without an end, lest the next one go on with it.
+        """Called before each start: closes a line that the run before has left without a newline, lest the next one go on with it.
 
         Takes less than a millisecond.  Nothing there: nothing to do.
         """
@@ -50,8 +50,9 @@ class LogDriver(Protocol):
     def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
         """Blocks ready to be sent.  The iterator holds files: close it.
 
-        A line that has no end yet is held back until it has, or until the container is over.  `tail` counts lines of both streams,
-        before `since` and the choice of streams.  Without `follow`, what is written after this call is left out.
+        A line that has no end yet is held back until it has, or until the container is over; then it comes without a newline.
+        `tail` counts lines of both streams, before `since` and the choice of streams.  Without `follow`, what is written after this
+        call is left out.
 
         Raises:
             NotImplementedHere: this kind cannot be read (`configured logging driver does not support reading`).

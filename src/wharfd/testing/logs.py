@@ -5,6 +5,7 @@ logs.write(path, "stdout", b"one\\ntwo\\n", at_ns=…)
 """
 
 import asyncio
+import dataclasses
 import datetime
 import struct
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,6 +27,7 @@ class Line:
     at_ns: int
     stream: str
     text: bytes
+    end: bytes = b"\n"
 
 
 class FakeEnd:
@@ -84,9 +86,9 @@ class FakeLogs(Fake):
         self.wake()
 
     def complete(self, path: str) -> None:
-        """The streams are closed: a line that was begun is a line; the one begun first comes first."""
+        """The streams are closed: a line that was begun is over without a newline; the one begun first comes first."""
         for key in [key for key in self.begun if key[0] == path]:
-            self.lines.setdefault(path, []).append(self.begun.pop(key))
+            self.lines.setdefault(path, []).append(dataclasses.replace(self.begun.pop(key), end=b""))
         self.wake()
 
     def wake(self) -> None:
@@ -141,7 +143,7 @@ def render(line: Line, query: LogQuery) -> bytes:
     """The bytes that a client gets for this line; nothing if the query leaves it out."""
     if line.at_ns < query.since_ns or not (query.stdout if line.stream == "stdout" else query.stderr):
         return b""
-    text = query.prefix + line.text + b"\n"
+    text = query.prefix + line.text + line.end
     if query.timestamps:
         seconds, nanos = divmod(line.at_ns, 10**9)
         when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)

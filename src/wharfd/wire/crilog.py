@@ -5,7 +5,8 @@
     0                                35 36    43 45
 
 Every place before the text is fixed.  `F` ends a line; `P` is a piece of one (conmon's read ended there), joined with what follows
-on the same stream.  The file may hold other zones than UTC if it was written by a monitor of another TZ; those are converted.
+on the same stream.  `E` is not conmon's: it says that a line is over without a newline, since its container
+was.  The file may hold other zones than UTC if it was written by a monitor of another TZ; those are converted.
 A record that does not have this form (after a power cut) is skipped.
 
 The encoder takes blocks of many lines (256 KiB is a good size) and never loops in Python over the lines of an ordinary block:
@@ -27,8 +28,8 @@ STDOUT, STDERR = 1, 2
 MAX_RECORD = 1 << 20  # bytes; a longer one is no record
 MAX_JOINED = 16 * 1024  # bytes of one line that are held back while its end is awaited
 
-_STREAM_AT, _TAG_AT = 39, 43  # stdOut, stdErr; F, P
-_PARTIAL = ord("P")
+_STREAM_AT, _TAG_AT = 39, 43  # stdOut, stdErr; F, P, E
+_PARTIAL, _CUT = ord("P"), ord("E")
 _NEAR_BY = 4 * MAX_JOINED  # bytes without a record of a stream after which it is taken to be between two lines
 _FAST_RUN = 8  # lines; below that the set-up of the fast way costs more than it saves
 _STREAM_OF = {ord("o"): STDOUT, ord("e"): STDERR}
@@ -48,6 +49,7 @@ class Record(NamedTuple):
     time: bytes  # 35 bytes, as in the file
     partial: bool
     text: bytes  # without the newline
+    cut: bool = False  # the line is over, and has no newline
 
 
 def parse_record(line: bytes) -> Record | None:
@@ -56,17 +58,19 @@ def parse_record(line: bytes) -> Record | None:
         line = line.lstrip(b"\0")  # a block of the disk that was allocated and never written
         if not _is_record(line):
             return None
-    return Record(_STREAM_OF[line[_STREAM_AT]], line[:TIME_SIZE], line[_TAG_AT] == _PARTIAL, line[PREFIX_SIZE:])
+    tag = line[_TAG_AT]
+    return Record(_STREAM_OF[line[_STREAM_AT]], line[:TIME_SIZE], tag == _PARTIAL, line[PREFIX_SIZE:], tag == _CUT)
 
 
 def _is_record(line: bytes) -> bool:
-    return PREFIX_SIZE <= len(line) <= MAX_RECORD and line[_STREAM_AT] in _STREAM_OF and line[_TAG_AT] in b"FP"
+    return PREFIX_SIZE <= len(line) <= MAX_RECORD and line[_STREAM_AT] in _STREAM_OF and line[_TAG_AT] in b"FPE"
 
 
 def format_record(record: Record) -> bytes:
     """The line as conmon writes it, with its newline."""
     name = b"stdout" if record.stream == STDOUT else b"stderr"
-    return b"%b %b %b %b\n" % (record.time, name, b"P" if record.partial else b"F", record.text)
+    tag = b"P" if record.partial else b"E" if record.cut else b"F"
+    return b"%b %b %b %b\n" % (record.time, name, tag, record.text)
 
 
 def scan(block: bytes) -> Iterator[Record]:
@@ -355,8 +359,8 @@ class LogEncoder:
         )
 
     def finish(self) -> bytes:
-        """No more will come: lines that were begun end here."""
-        return b"".join([self._end(stream, line) for stream, line in list(self._open.items())])
+        """No more will come: lines that were begun end here, without a newline."""
+        return b"".join([self._end(stream, line, b"") for stream, line in list(self._open.items())])
 
     def _lets(self, stream: int) -> bool:
         return stream in self._wanted and not self._skip
@@ -441,7 +445,7 @@ class LogEncoder:
         line.parts.append(record.text)
         line.size += len(record.text)
         if not record.partial:
-            return self._end(record.stream, line)
+            return self._end(record.stream, line, b"" if record.cut else b"\n")
         if line.size >= MAX_JOINED and self._lets(record.stream):
             return self._give_piece(record.stream, line)
         return b""
@@ -452,16 +456,15 @@ class LogEncoder:
             self.finished = True
         return _Open(time, bool(self._since) and time[:_STAMP_SIZE] < self._since)
 
-    def _end(self, stream: int, line: _Open) -> bytes:
+    def _end(self, stream: int, line: _Open, newline: bytes) -> bytes:
         del self._open[stream]
         if self._skip:
             self._skip -= 1
             return b""
         if line.drop or stream not in self._wanted:
             return b""
-        line.parts.append(b"\n")
-        line.size += 1
-        return self._dress(stream, line)
+        line.parts.append(newline)
+        return self._dress(stream, line) if any(line.parts) else b""
 
     def _give_piece(self, stream: int, line: _Open) -> bytes:
         piece = b"" if line.drop else self._dress(stream, line)

@@ -38,7 +38,7 @@ async def test_what_a_container_writes_is_what_is_read(tmp_path: Path, driver: L
         frames = await output(driver, str(path))
     assert (2, b"err\n") in frames
     out = b"".join(text for stream, text in frames if stream == 1)
-    assert out == b"out\nab\n" + b"x" * 40_000 + b"\nend\n"
+    assert out == b"out\nab\n" + b"x" * 40_000 + b"\nend"
 
 
 async def test_a_container_is_followed_to_its_end(tmp_path: Path, driver: LogDriver) -> None:
@@ -57,5 +57,5 @@ async def test_a_container_is_followed_to_its_end(tmp_path: Path, driver: LogDri
         await running
         end.end()
         await asyncio.wait_for(following, 30)
-    assert b"".join(seen) == b"".join(b"%d\n" % number for number in range(1, 20_001)) + b"last\n"
+    assert b"".join(seen) == b"".join(b"%d\n" % number for number in range(1, 20_001)) + b"last"
     assert len(seen) > 1

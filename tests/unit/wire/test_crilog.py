@@ -223,10 +223,23 @@ def test_finish_ends_what_was_begun() -> None:
     encoder = LogEncoder(timestamps=True)
     assert encoder.feed(line("a", partial=True) + line("E", stream=2, partial=True, at=1)) == b""
     assert stdcopy.Decoder().feed(encoder.finish()) == [
-        (1, b"2024-01-01T00:00:00.000000000Z a\n"),
-        (2, b"2024-01-01T00:00:00.000000001Z E\n"),
+        (1, b"2024-01-01T00:00:00.000000000Z a"),
+        (2, b"2024-01-01T00:00:00.000000001Z E"),
     ]
     assert encoder.finish() == b""
+
+
+@pytest.mark.parametrize("begun", [0, 1, 20])
+def test_a_line_that_is_over_without_a_newline_ends_among_others(begun: int) -> None:
+    over = format_record(Record(1, record_time(BASE), False, b"", cut=True))
+    data = line("x") * begun + line("a", partial=True) + over + line("b") * 20
+    encoder = LogEncoder(framed=False)
+    assert encoder.feed(data) == b"x\n" * begun + b"a" + b"b\n" * 20
+    assert LogEncoder().feed(over) == b""
+    assert count_lines(data) == begun + 21
+    start = tail_start(data, 21, whole=True)
+    assert start is not None
+    assert LogEncoder(framed=False, skip_lines=start.skip).feed(data[start.offset :]) == b"a" + b"b\n" * 20
 
 
 def test_finish_gives_only_what_is_wanted() -> None:

@@ -121,9 +121,9 @@ def encoder_for(query: LogQuery, skip: int) -> LogEncoder:
 
 
 def end_open_lines(path: str) -> None:
-    """Write the ends that lines at the end of the file lack.
+    """Mark lines at the end of the file that are over and have no newline.
 
-    conmon leaves a last line that has no newline open, and the output of the next run would continue it.
+    conmon leaves such a line open, and the output of the next run would continue it.
     """
     try:
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
@@ -134,7 +134,9 @@ def end_open_lines(path: str) -> None:
         window = os.pread(fd, ENDING, max(0, size - ENDING))
         last: dict[int, Record] = {record.stream: record for record in scan(window)}
         ends = [
-            format_record(Record(record.stream, record.time, False, b"")) for record in last.values() if record.partial
+            format_record(record._replace(partial=False, text=b"", cut=True))
+            for record in last.values()
+            if record.partial
         ]
         if window and not window.endswith(b"\n"):
             ends.insert(0, b"\n")  # cut by a power failure

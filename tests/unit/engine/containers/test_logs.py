@@ -110,7 +110,7 @@ async def test_neither_stream(stage: Stage) -> None:
 async def test_following_what_does_not_run_ends_at_once(stage: Stage, state: State) -> None:
     record = stage.have(state=state, tty=True)
     stage.driver.write(record.log_path, "stdout", b"old\nand no end")
-    assert await asyncio.wait_for(text_of(stage, follow=True), 20) == b"old\nand no end\n"
+    assert await asyncio.wait_for(text_of(stage, follow=True), 20) == b"old\nand no end"
 
 
 @pytest.mark.parametrize("state", [State.STARTING, State.RUNNING, State.PAUSED])
@@ -123,7 +123,7 @@ async def test_a_follower_ends_with_the_run(stage: Stage, state: State) -> None:
     assert not reading.done()
     stage.driver.write(record.log_path, "stdout", b"two")
     stage.waiters.exited(record)
-    assert await asyncio.wait_for(reading, 20) == b"one\ntwo\n"
+    assert await asyncio.wait_for(reading, 20) == b"one\ntwo"
     assert not stage.waiters.by_container
 
 
