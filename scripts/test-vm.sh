@@ -14,11 +14,10 @@ parts=${WHARF_VM_ONLY:-quickstart tests unit}
 container_tests=${WHARF_VM_TESTS:-tests/integration/engine tests/integration/runtime tests/contract/test_runtime_driver.py}
 other_tests="tests/integration/network tests/integration/sys"
 export TMPDIR="${TMPDIR:-/tmp}" VM_MEM="${VM_MEM:-3072}"
-certificates=/etc/ssl/certs/ca-certificates.crt
 say() { printf '\n== %s %s: %s\n' "$(date +%T)" "$suite" "$*"; }
 has() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 vm() { verb=$1; shift; sh "$here/scripts/vm.sh" "$verb" "$dir" "$@"; }
-guest() { vm run "cd /root/wharfd && export WHARF_TEST_PATIENCE=20 PIP_CERT=$certificates && $1"; }
+guest() { vm run "cd /root/wharfd && export WHARF_TEST_PATIENCE=20 && $1"; }
 life() { guest "PYTHONPATH=src:. .venv/bin/python -m tests.vm.life $1"; }
 # logged NAME COMMAND: its output goes to a file, and is shown if it fails.
 logged() { guest "$2" > "$dir/$1.log" 2>&1 || { cat "$dir/$1.log"; return 1; }; }
@@ -28,7 +27,7 @@ trap 'exit 130' INT TERM
 
 # pytest in the guest, as a unit: a login of root has a bus of its own, under which crun would put the scopes.
 tests() {
-    guest "systemd-run --quiet --wait --pipe --collect -p Delegate=yes -p WorkingDirectory=/root/wharfd -E PIP_CERT=$certificates \
+    guest "systemd-run --quiet --wait --pipe --collect -p Delegate=yes -p WorkingDirectory=/root/wharfd \
         -E WHARF_TEST_PATIENCE=20 -E WHARF_TEST_CGROUP_DRIVER=$1 /root/wharfd/wharf test -q -p no:cacheprovider --timeout 1800 $2"
 }
 
@@ -38,7 +37,6 @@ quickstart() {
         logged $log './wharf quickstart' && grep -q 'hello world$' "$dir/$log.log" || { cat "$dir/$log.log"; return 1; }
         tail -4 "$dir/$log.log"
     done
-    guest 'systemctl stop wharfd-quickstart.service'
 }
 
 container_tests() {
@@ -100,7 +98,7 @@ for suite in ${@:-bookworm trixie}; do
     rm -f "$dir/disk.qcow2"
     vm start
     clone=$(mktemp -d)
-    git clone -q "$here" "$clone/wharfd"
+    git clone -q --no-hardlinks "$here" "$clone/wharfd"
     vm copy "$clone/wharfd" /root/wharfd
     rm -rf "$clone"
     # The machine boots from files outside of itself.
