@@ -13,6 +13,7 @@ import signal as signals
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Protocol
 
 from wharfd.model.config import HostConfig
 from wharfd.model.errors import Conflict, Internal, InvalidParameter, StartFailed
@@ -53,6 +54,14 @@ class Process:
         return self.pid * 10
 
 
+class Onlooker(Protocol):
+    """Sees what processes write, and their ends (`testing.streams`)."""
+
+    def said(self, container_id: str, stream: str, data: bytes) -> None: ...
+
+    def ended(self, container_id: str) -> None: ...
+
+
 class FakeRuntime(Fake):
     """Port `runtime`.
 
@@ -71,6 +80,7 @@ class FakeRuntime(Fake):
         self.clock = clock or FakeClock()
         self.is_mount_point = is_mount_point
         self.output = output
+        self.onlookers: list[Onlooker] = []
         self.on_exit: Callable[[Exit], None] | None = None
         self.processes_by_id: dict[str, Process] = {}
         self.obeys: dict[str, frozenset[int] | set[int]] = {}
@@ -90,6 +100,8 @@ class FakeRuntime(Fake):
         process.exit = Exit(
             container_id=ContainerId(container_id), code=code, at_ns=self.clock.now_ns(), oom_killed=oom_killed
         )
+        for onlooker in self.onlookers:
+            onlooker.ended(container_id)
         if self.on_exit is not None:
             self.on_exit(process.exit)
 
@@ -104,6 +116,8 @@ class FakeRuntime(Fake):
             raise AssertionError(f"{container_id} does not run")
         if self.output is not None and process.launch.log_path:
             self.output(process.launch.log_path, stream, data)
+        for onlooker in self.onlookers:
+            onlooker.said(container_id, stream, data)
 
     def reboot(self) -> None:
         """The machine went down: no process, runtime state or exit file survives that."""

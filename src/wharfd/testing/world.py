@@ -8,6 +8,7 @@ from wharfd.testing.network import FakeNetwork, FakeSandboxes
 from wharfd.testing.records import FakeRecords
 from wharfd.testing.runtime import FakeRuntime
 from wharfd.testing.storage import FakeLayers, FakeRootfs
+from wharfd.testing.streams import FakeStreams
 from wharfd.testing.volumes import FakeVolumes
 
 
@@ -36,6 +37,7 @@ class World:
         self.runtime = FakeRuntime(
             self.clock, is_mount_point=self.rootfs.is_mount_point, output=self.logs["json-file"].write
         )
+        self.streams = FakeStreams(self.runtime)
 
     def kill_engine(self) -> None:
         """The engine is gone without a word; processes, mounts, namespaces and committed records stay."""
