@@ -1,6 +1,11 @@
 """Options for all tests."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples on every machine and in every run; `./wharf fuzz` is for new ones.  Slow machines are no failures.
+settings.register_profile("wharf", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+settings.load_profile("wharf")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
