@@ -5,6 +5,7 @@ container's id.  All removals are idempotent.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
@@ -76,3 +77,13 @@ class RootfsStore(Protocol):
         """
 
     async def is_mounted(self, container_id: ContainerId) -> bool: ...
+
+
+class HeldRootfs(Protocol):
+    """The ability of a `RootfsStore` to keep a root mounted for somebody else than the container."""
+
+    def hold(self, container_id: ContainerId, rootfs: Rootfs) -> AbstractAsyncContextManager[str]:
+        """Where it is mounted; it stays so until the block ends, whether the container starts or stops meanwhile.
+
+        A removal of the container does not wait: what is read then fails, what is written is lost.
+        """

@@ -33,6 +33,7 @@ UMOUNT_NOFOLLOW = 0x8
 OPEN_TREE_CLONE = 0x1
 OPEN_TREE_CLOEXEC = os.O_CLOEXEC
 MOVE_MOUNT_F_EMPTY_PATH = 0x4
+MOVE_MOUNT_T_EMPTY_PATH = 0x40
 
 MOUNT_ATTR_RDONLY = 0x1
 MOUNT_ATTR_NOSUID = 0x2
@@ -96,27 +97,25 @@ def bind(source: str, target: str, *, recursive: bool = False, attributes: int =
 
 
 def open_tree(path: str, *, clone: bool = False, recursive: bool = False, dir_fd: int = libc.AT_FDCWD) -> int:
-    """A descriptor for the mount object at `path`; with `clone` a detached copy, which goes away with the descriptor unless moved."""
-    flags = OPEN_TREE_CLOEXEC
+    """A descriptor for the mount object at `path`; with `clone` a detached copy, which goes away with the descriptor unless moved.
+
+    An empty path means `dir_fd` itself.
+    """
+    flags = OPEN_TREE_CLOEXEC | (0 if path else libc.AT_EMPTY_PATH)
     if clone:
         flags |= OPEN_TREE_CLONE | (libc.AT_RECURSIVE if recursive else 0)
     name = ctypes.create_string_buffer(os.fsencode(path))
     return check(syscall(libc.SYS_OPEN_TREE, dir_fd, ctypes.addressof(name), flags), "open_tree", path)
 
 
-def move_mount(mount_fd: int, target: str) -> None:
-    """Attach a detached mount (of `open_tree`, fsmount) at `target`."""
+def move_mount(mount_fd: int, target: str | int) -> None:
+    """Attach a detached mount (of `open_tree`, fsmount) at `target`, a path or a descriptor of a place."""
     empty = ctypes.create_string_buffer(b"")
-    name = ctypes.create_string_buffer(os.fsencode(target))
-    result = syscall(
-        libc.SYS_MOVE_MOUNT,
-        mount_fd,
-        ctypes.addressof(empty),
-        libc.AT_FDCWD,
-        ctypes.addressof(name),
-        MOVE_MOUNT_F_EMPTY_PATH,
-    )
-    check(result, "move_mount", target)
+    fd, path = (target, "") if isinstance(target, int) else (libc.AT_FDCWD, target)
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    flags = MOVE_MOUNT_F_EMPTY_PATH | (0 if path else MOVE_MOUNT_T_EMPTY_PATH)
+    result = syscall(libc.SYS_MOVE_MOUNT, mount_fd, ctypes.addressof(empty), fd, ctypes.addressof(name), flags)
+    check(result, "move_mount", path or None)
 
 
 class _MountAttr(ctypes.Structure):
@@ -153,6 +152,15 @@ def is_mountpoint(path: str) -> bool:
     if _statx(libc.AT_FDCWD, os.fsencode(path), flags, 0, buffer) == -1:
         raise failure("statx", path)
     return bool(int.from_bytes(buffer.raw[8:16], "little") & _STATX_ATTR_MOUNT_ROOT)
+
+
+def mount_id(fd: int) -> int:
+    """Which mount a descriptor lies on: equal for two descriptors on the same one."""
+    with open(f"/proc/self/fdinfo/{fd}", "rb") as f:
+        for line in f:
+            if line.startswith(b"mnt_id:"):
+                return int(line[7:])
+    raise OSError(errno.ENOTSUP, "the kernel does not tell a descriptor's mount")
 
 
 def _bytes(text: str | None) -> bytes | None:

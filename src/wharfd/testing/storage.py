@@ -8,7 +8,9 @@ import lzma
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import zstandard
@@ -128,13 +130,15 @@ def apply_archive(archive: bytes, files: dict[str, bytes]) -> int:
 
 
 class FakeRootfs(Fake):
-    """Port `storage.RootfsStore`.  `files[container_id]` is the writable layer."""
+    """Ports `storage.RootfsStore` and `storage.HeldRootfs`.  `files[container_id]` is the writable layer."""
 
     def __init__(self, layers: FakeLayers | None = None) -> None:
         super().__init__()
         self.layers = layers or FakeLayers()
         self.prepared: dict[str, Rootfs] = {}
         self.mounted: set[str] = set()
+        self.wanted: set[str] = set()  # mounted for the container itself
+        self.holders: Counter[str] = Counter()
         self.files: dict[str, dict[str, bytes]] = {}
 
     async def open(self) -> None:
@@ -159,11 +163,30 @@ class FakeRootfs(Fake):
         if container_id not in self.prepared:
             raise NotFound(f"no root file system was prepared for {container_id}")
         self.mounted.add(container_id)
+        self.wanted.add(container_id)
         return rootfs.merged
 
     async def unmount(self, container_id: ContainerId, rootfs: Rootfs) -> None:
         self.enter("unmount")
-        self.mounted.discard(container_id)
+        self.wanted.discard(container_id)
+        if not self.holders[container_id]:
+            self.mounted.discard(container_id)
+
+    @asynccontextmanager
+    async def hold(self, container_id: ContainerId, rootfs: Rootfs) -> AsyncIterator[str]:
+        self.enter("hold")
+        if container_id not in self.prepared:
+            raise NotFound(f"no root file system was prepared for {container_id}")
+        if not self.holders[container_id] and container_id in self.mounted:
+            self.wanted.add(container_id)
+        self.mounted.add(container_id)
+        self.holders[container_id] += 1
+        try:
+            yield rootfs.merged
+        finally:
+            self.holders[container_id] -= 1
+            if not self.holders[container_id] and container_id not in self.wanted:
+                self.mounted.discard(container_id)
 
     async def remove(self, container_id: ContainerId) -> None:
         self.enter("remove")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wharfd.model.errors import InvalidParameter
+from wharfd.model.errors import InvalidParameter, NotFound
 from wharfd.workers import protocol
 from wharfd.workers.jobs import run
 
@@ -62,11 +62,18 @@ def answer(job: protocol.Job, descriptors: Sequence[int]) -> protocol.Reply:
     try:
         return protocol.Done(msgspec.Raw(protocol.encode(run(job, descriptors))))
     except InvalidParameter as e:
-        return protocol.Failed(str(e), invalid=True)
+        return protocol.Failed(readable(e), invalid=True)
+    except NotFound as e:
+        return protocol.Failed(readable(e), missing=True)
     except OSError as e:
-        return protocol.Failed(str(e))
+        return protocol.Failed(readable(e))
     except Exception as e:  # noqa: BLE001 - the outer end of this process
-        return protocol.Failed(f"{type(e).__name__}: {e}\n{traceback.format_exc()}")
+        return protocol.Failed(f"{type(e).__name__}: {readable(e)}\n{traceback.format_exc()}")
+
+
+def readable(error: Exception) -> str:
+    """Names in archives are any bytes; the message is text."""
+    return str(error).encode("utf-8", "backslashreplace").decode()
 
 
 if __name__ == "__main__":

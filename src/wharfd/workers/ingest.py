@@ -56,6 +56,9 @@ class SpoolFile:
         os.rename(self.path, f"{self.spool}/{encoded}")
         return Digest("sha256:" + encoded)
 
+    def discard(self) -> None:
+        os.unlink(self.path)
+
     def close(self) -> None:
         os.close(self.fd)
 

@@ -5,11 +5,25 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
+from wharfd.model.files import Change, PathStat
+from wharfd.workers.files import run as files
 from wharfd.workers.ingest import ingest_layer, split_archive
-from wharfd.workers.protocol import IngestLayer, Job, RemoveTree, SplitArchive, UnpackLayer
+from wharfd.workers.protocol import (
+    ExportRoot,
+    IngestLayer,
+    Job,
+    ListChanges,
+    PackChanges,
+    ReadPath,
+    RemoveTree,
+    SplitArchive,
+    StatPath,
+    UnpackLayer,
+    WritePath,
+)
 from wharfd.workers.unpack.layer import unpack_layer
 
-Answer = UnpackedLayer | list[ArchiveMember] | IngestedLayer | None
+Answer = UnpackedLayer | list[ArchiveMember] | IngestedLayer | PathStat | list[Change] | None
 
 
 def run(job: Job, descriptors: Sequence[int]) -> Answer:
@@ -24,3 +38,18 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             return split_archive(descriptors[0], spool)
         case IngestLayer(spool):
             return ingest_layer(descriptors[0], spool)
+        case StatPath(view, path):
+            return files.stat_path(view, path)
+        case ReadPath(view, path, encoding):
+            files.read_path(descriptors[0], view, path, encoding)
+            return None
+        case WritePath(view, path, how):
+            files.write_path(descriptors[0], view, path, how)
+            return None
+        case ExportRoot(view):
+            files.export(descriptors[0], view)
+            return None
+        case ListChanges(rootfs):
+            return files.list_changes(rootfs)
+        case PackChanges(rootfs, spool):
+            return files.pack_changes(rootfs, spool)

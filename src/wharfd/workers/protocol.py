@@ -11,6 +11,9 @@ import struct
 
 import msgspec
 
+from wharfd.model.container import Rootfs
+from wharfd.model.files import Extraction, FileView
+
 LENGTH = struct.Struct("<I")
 MAX_MESSAGE_BYTES = 64 << 20
 MAX_DESCRIPTORS = 4
@@ -42,7 +45,60 @@ class RemoveTree(msgspec.Struct, frozen=True, tag=True):
     path: str
 
 
-Job = RemoveTree | UnpackLayer | SplitArchive | IngestLayer
+class StatPath(msgspec.Struct, frozen=True, tag=True):
+    """Answer: `PathStat`."""
+
+    view: FileView
+    path: bytes
+
+
+class ReadPath(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 takes a frame with the `PathStat`, then the archive.  `encoding`: "", gzip, deflate.  Answer: nothing."""
+
+    view: FileView
+    path: bytes
+    encoding: str
+
+
+class WritePath(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 gives the archive.  Answer: nothing."""
+
+    view: FileView
+    path: bytes
+    how: Extraction
+
+
+class ExportRoot(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 takes a frame with nothing, then the archive.  Answer: nothing."""
+
+    view: FileView
+
+
+class ListChanges(msgspec.Struct, frozen=True, tag=True):
+    """Answer: list of `Change`."""
+
+    rootfs: Rootfs
+
+
+class PackChanges(msgspec.Struct, frozen=True, tag=True):
+    """Answer: `IngestedLayer`, or nothing if there are no changes."""
+
+    rootfs: Rootfs
+    spool: str
+
+
+Job = (
+    RemoveTree
+    | UnpackLayer
+    | SplitArchive
+    | IngestLayer
+    | StatPath
+    | ReadPath
+    | WritePath
+    | ExportRoot
+    | ListChanges
+    | PackChanges
+)
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
@@ -50,10 +106,11 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
-    """`invalid`: the archive is at fault, not the worker."""
+    """`invalid`: the archive or the request is at fault, not the worker; `missing`: what was asked for is not there."""
 
     message: str
     invalid: bool = False
+    missing: bool = False
 
 
 Reply = Done | Failed
@@ -64,5 +121,10 @@ decode_reply = msgspec.msgpack.Decoder(Reply).decode
 
 
 def frame(message: Job | Reply) -> bytes:
-    body = encode(message)
+    return framed(message)
+
+
+def framed(value: object) -> bytes:
+    """Also what goes before a stream."""
+    body = encode(value)
     return LENGTH.pack(len(body)) + body

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
-from wharfd.model.errors import EngineError, Internal, InvalidParameter
+from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
 from wharfd.sys import spawn
 from wharfd.workers import protocol
 from wharfd.workers.protocol import Done, Failed, IngestLayer, Job, RemoveTree, Reply, SplitArchive, UnpackLayer
@@ -24,6 +24,7 @@ from wharfd.workers.protocol import Done, Failed, IngestLayer, Job, RemoveTree, 
 IDLE_S = 20.0
 STREAMS = 8
 SOCKET_BUFFER_BYTES = 1 << 20
+CHUNK_BYTES = 256 * 1024
 
 # Without `site` a worker starts in a third of the time; it is told where our packages are instead.
 BOOT = "import sys; sys.path[:] = {path!r}; from wharfd.workers.__main__ import main; main(sys.argv[1:])"
@@ -119,11 +120,16 @@ class WorkerPool:
         """Have a job done.  The caller closes its descriptors."""
         async with self.worker() as worker:
             reply = await worker.ask(job, descriptors)
-        match reply:
-            case Done(result):
-                return msgspec.msgpack.decode(result, type=answer)
-            case Failed(message, invalid):
-                raise InvalidParameter(message) if invalid else Internal(message)
+        return result_of(reply, answer)
+
+    async def produce(self, job: Job, head: type[T]) -> tuple[T, "Outflow"]:
+        """Have a job done that writes a frame and then a stream.  The caller closes the stream, whatever happens."""
+        flow = Outflow(self)
+        try:
+            return await flow.begin(job, head), flow
+        except BaseException:
+            await flow.aclose()
+            raise
 
     async def feed(self, job: Job, answer: type[T], data: AsyncIterator[bytes]) -> T:
         """Have a job done that reads `data`."""
@@ -148,19 +154,31 @@ class WorkerPool:
 
     @asynccontextmanager
     async def worker(self) -> AsyncIterator[Worker]:
+        worker = self.take()
+        try:
+            yield worker
+        except BaseException:
+            await self.drop(worker)
+            raise
+        self.give_back(worker)
+
+    def take(self) -> Worker:
+        """One for a job; it is given back after it, or dropped."""
         worker = self.idle.pop() if self.idle else Worker()
         if worker.retirement is not None:
             worker.retirement.cancel()
         self.busy.add(worker)
-        try:
-            yield worker
-        except BaseException:
-            self.busy.discard(worker)
-            await worker.kill()
-            raise
+        return worker
+
+    def give_back(self, worker: Worker) -> None:
         self.busy.discard(worker)
         self.idle.append(worker)
         worker.retirement = asyncio.get_running_loop().call_later(self.idle_s, self.dismiss, worker)
+
+    async def drop(self, worker: Worker) -> None:
+        """End one in the middle of its job."""
+        self.busy.discard(worker)
+        await worker.kill()
 
     def dismiss(self, worker: Worker) -> None:
         """An idle one's socket is closed, which ends it; its watch reaps it."""
@@ -169,6 +187,92 @@ class WorkerPool:
         self.idle.remove(worker)
         worker.link.close()
         self.leaving = {worker, *(other for other in self.leaving if not other.process.has_exited)}
+
+
+class Outflow:
+    """A stream that a worker writes at the reader's pace: iterate, and close in any case.
+
+    A worker that fails in the middle raises (what it said, or Internal) after the last bytes that came.
+    """
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self.pool = pool
+        self.worker: Worker | None = None
+        self.reply: asyncio.Task[Reply] | None = None
+        self.has_place = False
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.far.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SOCKET_BUFFER_BYTES)
+
+    async def begin(self, job: Job, head: type[T]) -> T:
+        """The frame that goes before the stream.  Raises what the job fails with, if it does so before that."""
+        await self.pool.streams.acquire()
+        self.has_place = True
+        self.worker = self.pool.take()
+        with self.far:
+            ask = self.worker.ask(job, [self.far.fileno()])
+            self.reply = asyncio.get_running_loop().create_task(ask, name="worker-reply")
+            await asyncio.sleep(0)  # the descriptor is on its way when ours is closed
+        try:
+            size = protocol.LENGTH.unpack(await self.receive(protocol.LENGTH.size))[0]
+            return msgspec.msgpack.decode(await self.receive(size), type=head)
+        except EOFError:
+            result_of(await self.reply, NoneType)
+            raise Internal("a worker process said nothing") from None
+
+    async def receive(self, count: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        data = bytearray()
+        while len(data) < count:
+            chunk = await loop.sock_recv(self.near, count - len(data))
+            if not chunk:
+                raise EOFError
+            data += chunk
+        return bytes(data)
+
+    def __aiter__(self) -> "Outflow":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.reply is None:
+            raise StopAsyncIteration
+        data = await asyncio.get_running_loop().sock_recv(self.near, CHUNK_BYTES)
+        if data:
+            return data
+        reply = await self.reply
+        await self.aclose()
+        result_of(reply, NoneType)
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Idempotent.  A worker that is still at it is ended."""
+        worker, reply = self.worker, self.reply
+        self.worker = self.reply = None
+        self.near.close()
+        self.far.close()
+        try:
+            if worker is not None:
+                if reply is not None and reply.done() and not reply.cancelled() and reply.exception() is None:
+                    self.pool.give_back(worker)
+                else:
+                    if reply is not None:
+                        reply.cancel()
+                        await asyncio.wait([reply])
+                    await self.pool.drop(worker)
+        finally:
+            if self.has_place:
+                self.has_place = False
+                self.pool.streams.release()
+
+
+def result_of(reply: Reply, answer: type[T]) -> T:
+    """Raises InvalidParameter, NotFound or Internal as the worker says."""
+    match reply:
+        case Done(result):
+            return msgspec.msgpack.decode(result, type=answer)
+        case Failed(message, invalid, missing):
+            kind = InvalidParameter if invalid else NotFound if missing else Internal
+            raise kind(message)
 
 
 async def send_all(link: socket.socket, data: AsyncIterator[bytes]) -> None:

@@ -34,9 +34,9 @@ def clean(name: str) -> str:
 
 
 class Tree:
-    def __init__(self, root: str) -> None:
-        """`root` is an empty directory."""
-        self.open = {"": os.open(root, OPEN_DIRECTORY)}
+    def __init__(self, root: str | int) -> None:
+        """`root` is an empty directory, or a descriptor of one that is the tree's from now on."""
+        self.open = {"": root if isinstance(root, int) else os.open(root, OPEN_DIRECTORY)}
         self.implied: set[str] = set()  # made since a longer name needed them
         self.mtimes: dict[str, int] = {}  # of directories, set at the end: filling them changes them
         self.modes: dict[str, int] = {}  # set-id bits, set at the end: files inherit the group of such a directory
@@ -48,11 +48,17 @@ class Tree:
 
     def locate(self, name: str) -> tuple[int, str, str]:
         """A descriptor of the directory in which `name` lies (made if need be), its real path with a slash, and the last element."""
+        self.trim()
         parent, _, base = name.rpartition("/")
         fd = self.open.get(parent)
         if fd is None:
             fd, parent = self.walk(parent, create=True)
         return fd, parent + "/" if parent else "", base
+
+    def trim(self) -> None:
+        """Close directories if there are too many.  Only where nobody works with a descriptor that he got before."""
+        if len(self.open) > MAX_OPEN:
+            self.forget("")
 
     def find(self, name: str) -> tuple[int, str]:
         """The same without making anything: FileNotFoundError where the way ends."""
@@ -63,8 +69,6 @@ class Tree:
         return fd, base
 
     def walk(self, path: str, *, create: bool) -> tuple[int, str]:
-        if len(self.open) > MAX_OPEN:
-            self.forget("")
         names = path.split("/")[::-1]
         real = ""
         links = 0
@@ -196,12 +200,14 @@ class Tree:
     def finish(self) -> None:
         """Set what had to wait until the directories were full."""
         for path, mode in self.modes.items():
+            self.trim()
             if path:
                 fd, base = self.find(path)
                 os.chmod(base, mode, dir_fd=fd)
             else:
                 os.fchmod(self.open[""], mode)
         for path, mtime_ns in self.mtimes.items():
+            self.trim()
             if path:
                 fd, base = self.find(path)
                 os.utime(base, ns=(mtime_ns, mtime_ns), dir_fd=fd, follow_symlinks=False)

@@ -6,8 +6,10 @@ synced either, and `mount` makes them again.
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
+from wharfd.drivers.storage.overlay.holds import Holds
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.model.container import Rootfs
@@ -36,6 +38,7 @@ class OverlayRootfs:
         self.pool = pool
         self.backing = ""
         self.options: tuple[str, ...] = ()
+        self.holds = Holds()
 
     async def open(self) -> None:
         await self.pool.run(self.make)
@@ -101,8 +104,29 @@ class OverlayRootfs:
             raise Internal(f"storage driver {DRIVER}: {e}") from e
 
     async def mount(self, container_id: ContainerId, rootfs: Rootfs) -> str:
-        await self.pool.run(self.mount_now, rootfs)
+        async with self.holds.turn(container_id) as mounted:
+            await self.pool.run(self.mount_now, rootfs)
+            mounted.stays = True
         return rootfs.merged
+
+    @asynccontextmanager
+    async def hold(self, container_id: ContainerId, rootfs: Rootfs) -> AsyncIterator[str]:
+        async with self.holds.turn(container_id) as mounted:
+            if not mounted.holders:
+                # By whom, this engine may not know: a container that ran before it did.
+                mounted.stays = await self.pool.run(self.is_mounted_now, rootfs.merged)
+                await self.pool.run(self.mount_now, rootfs)
+            mounted.holders += 1
+        try:
+            yield rootfs.merged
+        finally:
+            await self.release(container_id, rootfs)
+
+    async def release(self, container_id: ContainerId, rootfs: Rootfs) -> None:
+        async with self.holds.turn(container_id) as mounted:
+            mounted.holders -= 1
+            if not mounted.holders and not mounted.stays:
+                await self.pool.run(self.unmount_now, rootfs.merged)
 
     def mount_now(self, rootfs: Rootfs) -> None:
         self.make_directories(rootfs)
@@ -114,7 +138,10 @@ class OverlayRootfs:
             raise Internal(f"error creating overlay mount to {rootfs.merged}: {e}") from e
 
     async def unmount(self, container_id: ContainerId, rootfs: Rootfs) -> None:
-        await self.pool.run(self.unmount_now, rootfs.merged)
+        async with self.holds.turn(container_id) as mounted:
+            mounted.stays = False
+            if not mounted.holders:
+                await self.pool.run(self.unmount_now, rootfs.merged)
 
     def unmount_now(self, merged: str) -> None:
         try:
