@@ -17,7 +17,7 @@ export TMPDIR="${TMPDIR:-/tmp}" VM_MEM="${VM_MEM:-3072}"
 say() { printf '\n== %s %s: %s\n' "$(date +%T)" "$suite" "$*"; }
 has() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 vm() { verb=$1; shift; sh "$here/scripts/vm.sh" "$verb" "$dir" "$@"; }
-guest() { vm run "cd /root/wharfd && export WHARF_TEST_PATIENCE=20 && $1"; }
+guest() { vm run "cd /root/wharfd && export WHARF_TEST_PATIENCE=20 PIP_NO_COMPILE=1 && $1"; }
 life() { guest "PYTHONPATH=src:. .venv/bin/python -m tests.vm.life $1"; }
 # logged NAME COMMAND: its output goes to a file, and is shown if it fails.
 logged() { guest "$2" > "$dir/$1.log" 2>&1 || { cat "$dir/$1.log"; return 1; }; }
@@ -28,7 +28,7 @@ trap 'exit 130' INT TERM
 # pytest in the guest, as a unit: a login of root has a bus of its own, under which crun would put the scopes.
 tests() {
     guest "systemd-run --quiet --wait --pipe --collect -p Delegate=yes -p WorkingDirectory=/root/wharfd \
-        -E WHARF_TEST_PATIENCE=20 -E WHARF_TEST_CGROUP_DRIVER=$1 /root/wharfd/wharf test -q -p no:cacheprovider --timeout 1800 $2"
+        -E PIP_NO_COMPILE=1 -E WHARF_TEST_PATIENCE=20 -E WHARF_TEST_CGROUP_DRIVER=$1 /root/wharfd/wharf test -q -p no:cacheprovider --timeout 1800 $2"
 }
 
 quickstart() {
