@@ -6,7 +6,7 @@ from wharfd.engine.containers.waiters import Waiters, Waiting
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import State
-from wharfd.model.errors import Conflict, Internal
+from wharfd.model.errors import Conflict, EngineError, Internal
 from wharfd.model.ids import ContainerId
 from wharfd.wire.limits import parse_signal
 
@@ -21,19 +21,20 @@ class Kill:
     async def __call__(self, ref: str, signal: str = "") -> None:
         """`signal` empty: SIGKILL, after which it returns when the container has ended.
 
-        Raises:
-            Conflict: it does not run.
+        Raises, all with `cannot kill container: REF: ` before their texts, as dockerd does:
             InvalidParameter: no such signal.
+            ContainerNotFound
+            Conflict: it does not run.
             Internal: it survived SIGKILL.
         """
-        number = parse_signal(signal) if signal else KILL
-        record = self.ledger.container(ref)
         try:
+            number = parse_signal(signal) if signal else KILL
+            record = self.ledger.container(ref)
             if number == KILL:
                 await self.end(record.id)
             else:
                 await self.pass_on(record.id, number)
-        except (Conflict, Internal) as error:
+        except EngineError as error:
             raise error.prefixed(f"cannot kill container: {ref}: ") from error
 
     async def pass_on(self, container_id: ContainerId, signal: int) -> None:

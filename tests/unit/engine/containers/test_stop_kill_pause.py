@@ -153,6 +153,16 @@ async def test_kill_twice(rig: Rig) -> None:
     assert str(conflict.value) == f"cannot kill container: {running.name}: container {running.id} is not running"
 
 
+async def test_every_refusal_of_a_kill_says_so(rig: Rig) -> None:
+    running = await rig.running()
+    with pytest.raises(ContainerNotFound) as unknown:
+        await rig.kill("nope")
+    assert str(unknown.value) == "cannot kill container: nope: No such container: nope"
+    with pytest.raises(InvalidParameter) as invalid:
+        await rig.kill(running.name, "NOPE")
+    assert str(invalid.value) == f"cannot kill container: {running.name}: invalid signal: NOPE"
+
+
 async def test_a_signal_that_does_not_end_it(rig: Rig) -> None:
     running = await rig.running(host_config=ALWAYS, config=a_config(stop_signal="SIGTERM"))
     rig.told(running)
