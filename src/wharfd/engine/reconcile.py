@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, assert_never
 
+import msgspec
+
 from wharfd.engine import lifecycle
 from wharfd.engine.containers import restart_policy
 from wharfd.engine.containers.debts import Debts
@@ -136,6 +138,8 @@ class Reconcile:
 
     async def settle(self, record: ContainerRecord, findings: Findings) -> None:
         async with self.locks.hold("container", record.id):
+            if record.frozen:
+                record = await self.thaw(record, findings)
             match record.state:
                 case State.RUNNING | State.PAUSED:
                     await self.settle_running(record, findings)
@@ -149,6 +153,16 @@ class Reconcile:
                     await self.settle_at_rest(record, findings)
                 case _:
                     assert_never(record.state)
+
+    async def thaw(self, record: ContainerRecord, findings: Findings) -> ContainerRecord:
+        """The engine died in the middle of a commit."""
+        seen = findings.observed.get(record.id)
+        if seen is not None and seen.alive and seen.paused and record.state is State.RUNNING:
+            await self.runtime.resume(record.id)
+            findings.observed[record.id] = msgspec.structs.replace(seen, paused=False)
+        record = msgspec.structs.replace(record, frozen=False)
+        await self.ledger.commit(record)
+        return record
 
     async def settle_running(self, record: ContainerRecord, findings: Findings) -> None:
         seen = findings.observed.get(record.id)

@@ -102,6 +102,7 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     finished_ns: int = 0
     restart_count: int = 0
     manually_stopped: bool = False
+    frozen: bool = False  # for the time of a commit; reconcile thaws what an engine left so
     removing_volumes: bool = False  # remove was asked with v=1; reconcile needs it to finish
     health: Health | None = None
     sandbox_id: str = ""  # a new one for each start, kept after the exit

@@ -5,7 +5,7 @@
     ├── Unauthorized          credentials are missing or refused           (401)
     ├── Forbidden             never allowed, whatever the state            (403)
     ├── NotFound              the named object does not exist              (404)
-    │   ├── ContainerNotFound, ImageNotFound, NetworkNotFound, VolumeNotFound, ExecNotFound
+    │   ├── ContainerNotFound, ContainerFileNotFound, ImageNotFound, NetworkNotFound, VolumeNotFound, ExecNotFound
     ├── Conflict              the object's present state forbids it        (409)
     │   └── NameInUse
     ├── NotModified           it is so already                             (304, no body)
@@ -77,6 +77,15 @@ class Cancelled(EngineError):
 class ContainerNotFound(NotFound):
     def __init__(self, ref: str) -> None:
         super().__init__(f"No such container: {ref}")
+        self.ref = ref
+
+
+class ContainerFileNotFound(NotFound):
+    """`path` and `ref` as the client wrote them."""
+
+    def __init__(self, path: str, ref: str) -> None:
+        super().__init__(f"Could not find the file {path} in container {ref}")
+        self.path = path
         self.ref = ref
 
 

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from wharfd.engine.containers.mounts import make_missing_sources, placed_mounts
 from wharfd.engine.containers.plan import HOST, Place, capabilities, plan
 from wharfd.engine.containers.start import Ground
+from wharfd.engine.containers.users import user_of
 from wharfd.engine.ledger import Ledger
-from wharfd.model.container import ContainerRecord, Rootfs
-from wharfd.model.errors import Conflict, Internal, InvalidParameter
+from wharfd.model.container import ContainerRecord
+from wharfd.model.errors import Conflict, InvalidParameter
 from wharfd.model.json import JsonObject
 from wharfd.model.settings import Settings
 from wharfd.ports.host import Host, HostFacts
@@ -21,10 +22,8 @@ from wharfd.wire.binds import clean
 from wharfd.wire.seccomp_narrow import narrow
 from wharfd.wire.seccomp_profile import Profile, parse_profile
 from wharfd.wire.security import UNCONFINED, parse_security_options
-from wharfd.wire.userdb import ResolvedUser, resolve_user
 
 CONTAINER = "container:"
-USER_FILE_LIMIT = 4 << 20  # bytes of /etc/passwd and /etc/group that are read
 BUILTIN = "builtin"
 
 
@@ -67,7 +66,7 @@ class ContainerPlanner:
         make_missing_sources(record, self.paths)
         place = Place(
             rootfs=ground.rootfs,
-            user=await self.user(record),
+            user=await user_of(record, self.rootfs),
             cgroup=self.cgroup(record),
             namespaces=self.namespaces(record, ground),
             hostname_path=ground.files.hostname,
@@ -98,19 +97,6 @@ class ContainerPlanner:
             annotations=asked.annotations or {},
             sandbox_key=ground.sandbox_key,
         )
-
-    async def user(self, record: ContainerRecord) -> ResolvedUser:
-        """Who the process is, by the image's own files.  Raises InvalidParameter with the runtime's text."""
-        if record.rootfs is None:
-            raise Internal(f"container {record.id} has no root file system")
-        spec, groups = record.config.user, record.host_config.group_add or []
-        passwd = await self.text_in(record.rootfs, "/etc/passwd")
-        group = await self.text_in(record.rootfs, "/etc/group") if spec or groups or passwd else ""
-        return resolve_user(spec, passwd, group, groups)
-
-    async def text_in(self, rootfs: Rootfs, path: str) -> str:
-        data = await self.rootfs.read_file(rootfs, path, USER_FILE_LIMIT)
-        return data.decode(errors="replace") if data is not None else ""
 
     def cgroup(self, record: ContainerRecord) -> str:
         parent = record.host_config.cgroup_parent or self.cgroup_parent
