@@ -1,5 +1,6 @@
 """Requests as bytes on the socket, for what an HTTP library would not send."""
 
+import json
 import socket
 from dataclasses import dataclass
 
@@ -11,6 +12,11 @@ class RawAnswer:
     status: int
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def message(self) -> str:
+        text: str = json.loads(self.body)["message"]
+        return text
 
 
 def ask(engine: Engine, request: str, body: bytes = b"") -> RawAnswer:

@@ -65,7 +65,10 @@ def test_refusals(engine: Engine, at: Caller) -> None:
     identifier = engine.create("true", HostConfig={"Binds": ["data:/data"]})
     refused("DELETE", "/volumes/{name}", 409, f"remove data: volume is in use - [{identifier}]", name="data")
     assert engine.get("/volumes").json["Volumes"][0]["Name"] == "data"
-    bad = 'create {0}: "{0}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path'
+    bad = (
+        'create {0}: "{0}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are '
+        "allowed. If you intended to pass a host directory, use absolute path"
+    )
     for name in ("../x", "a/b", ".x", "a b", "é"):
         refused("POST", "/volumes/create", 400, bad.format(name), {"Name": name})
     for body, status, text in (
