@@ -26,6 +26,7 @@ import wharfd
 from wharfd.api.errors import error_response
 from wharfd.api.handlers.attach import AttachHandlers
 from wharfd.api.handlers.build import build_routes
+from wharfd.api.handlers.container_files import ContainerFileHandlers
 from wharfd.api.handlers.container_life import ContainerLifeHandlers
 from wharfd.api.handlers.containers import ContainerHandlers
 from wharfd.api.handlers.events import EventHandlers
@@ -59,10 +60,18 @@ from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.drivers.volumes.local.driver import LocalVolumes
+from wharfd.drivers.workers.archives import WorkerArchiver
 from wharfd.drivers.workers.pool import WorkerPool
+from wharfd.engine.containers.archive.changes import ListChanges
+from wharfd.engine.containers.archive.copy_in import CopyIn
+from wharfd.engine.containers.archive.copy_out import CopyOut
+from wharfd.engine.containers.archive.export import Export
+from wharfd.engine.containers.archive.stat_path import StatPath
+from wharfd.engine.containers.archive.view import Views
 from wharfd.engine.containers.attach import Attach
 from wharfd.engine.containers.attachment import Attachment
 from wharfd.engine.containers.audience import Audience
+from wharfd.engine.containers.commit import CommitContainer
 from wharfd.engine.containers.create import CreateContainer
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
@@ -153,6 +162,7 @@ class Drivers:
         self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
         self.layers = wrap("layers", layers)
         self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))
+        self.archiver = wrap("archiver", WorkerArchiver(self.workers))
         self.files = wrap("files", FileDirectory(f"{data}/containers", self.storage_pool))
         self.cgroup_driver = self.host.facts().cgroup_driver
         self.cgroup_parent = settings.cgroup_parent or (
@@ -374,6 +384,28 @@ class Engine:
             remove=remove,
             prune=PruneContainers(ledger=ledger, clock=clock, rootfs=d.rootfs, layers=d.layers, remove=remove),
         )
+        views = Views(ledger=ledger, locks=locks, rootfs=d.rootfs, files=d.files, volumes=d.volumes)
+        self.files = ContainerFileHandlers(
+            stat_path=StatPath(views=views, archiver=d.archiver),
+            copy_out=CopyOut(views=views, archiver=d.archiver, ledger=ledger, clock=clock),
+            copy_in=CopyIn(views=views, archiver=d.archiver, ledger=ledger, clock=clock, rootfs=d.rootfs),
+            export=Export(views=views, archiver=d.archiver, ledger=ledger, clock=clock),
+            changes=ListChanges(ledger=ledger, lister=d.archiver),
+            commit=CommitContainer(
+                ledger=ledger,
+                locks=locks,
+                clock=clock,
+                host=d.host,
+                runtime=d.runtime,
+                lister=d.archiver,
+                content=d.content,
+                spools=d.content,
+                unpacking=self.images.unpacking,
+                publisher=self.images.publisher,
+                garbage=self.images.garbage,
+                leases=self.images.leases,
+            ),
+        )
         remove_volume = RemoveVolume(ledger=ledger, locks=locks, clock=clock, drivers=d.volumes)
         self.volumes = VolumeHandlers(
             ledger=ledger,
@@ -421,6 +453,7 @@ class Engine:
             *UsageHandlers(self.usage).routes(),
             *EventHandlers(EventFeed(self.bus, self.drivers.records, self.drivers.clock.now_ns)).routes(),
             *self.containers.routes(),
+            *self.files.routes(),
             *self.lives.routes(),
             *self.attach.routes(),
             *self.exec.routes(),

@@ -23,6 +23,20 @@ def choose(accept: Iterable[str], offers: Sequence[str], default: str) -> str:
     return best
 
 
+def choose_encoding(accept: Iterable[str], offers: Sequence[str]) -> str:
+    """The content encoding that the client likes best, of equals the one offered first; "" (as it is) if it names none of them.
+
+    Docker: "*" is any of them, and they win over `identity`.
+    """
+    wishes = [wish for value in accept for part in value.split(",") if (wish := parse_wish(part)) is not None]
+    best, best_quality = "", 0.0
+    for offer in offers:
+        for wanted, quality in wishes:
+            if wanted in {"*", offer} and quality > best_quality:
+                best, best_quality = offer, quality
+    return best
+
+
 def parse_wish(text: str) -> tuple[str, float] | None:
     """Media type in lower case, and quality; None if there is nothing."""
     media, *parameters = (piece.strip() for piece in text.lower().split(";"))

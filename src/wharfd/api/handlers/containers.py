@@ -1,4 +1,4 @@
-"""Containers: make, show, change, remove.  Their lives (start, stop, wait, …) are in `container_life`, their output in `logs`."""
+"""Containers: make, show, change, remove.  Their lives (start, stop, wait, …) are in `container_life`, their files in `container_files`."""
 
 from collections.abc import Sequence
 
@@ -26,14 +26,6 @@ from wharfd.wire.filters import parse_filters
 NO_CONTENT = Response(204)
 JSON_TYPE = [("Content-Type", "application/json")]
 
-UNBUILT = (
-    # method, pattern, name, what
-    ("HEAD", "/containers/{id}/archive", "containers.archive_info", "looking at a container's files"),
-    ("GET", "/containers/{id}/archive", "containers.archive_get", "copying files from a container"),
-    ("PUT", "/containers/{id}/archive", "containers.archive_put", "copying files to a container"),
-    ("GET", "/containers/{id}/export", "containers.export", "exporting a container"),
-    ("GET", "/containers/{id}/changes", "containers.changes", "listing a container's changed files"),
-)
 UNBUILT_UNDOCUMENTED = (
     ("GET", "/containers/{id}/checkpoints", "checkpoints.list"),
     ("POST", "/containers/{id}/checkpoints", "checkpoints.create"),
@@ -76,10 +68,6 @@ class ContainerHandlers:
             Route(method="POST", pattern="/containers/{id}/rename", handler=self.rename, name="containers.rename"),
             Route(method="POST", pattern="/containers/{id}/update", handler=self.update, name="containers.update"),
             Route(method="DELETE", pattern="/containers/{id}", handler=self.remove, name="containers.delete"),
-            *(
-                Route(method=method, pattern=pattern, handler=not_built(what), name=name)
-                for method, pattern, name, what in UNBUILT
-            ),
             *(
                 Route(
                     method=method,

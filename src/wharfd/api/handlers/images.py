@@ -36,7 +36,7 @@ class ImageHandlers:
         self.machine = machine
 
     def routes(self) -> Sequence[Route]:
-        push, commit = not_built("pushing an image"), not_built("committing a container")
+        push = not_built("pushing an image")
         attestations = not_built("reading an image's attestations")
         get, post = "GET", "POST"
         return [
@@ -66,7 +66,6 @@ class ImageHandlers:
             Route(method=post, pattern="/images/{name:.*}/tag", handler=self.tag, name="images.tag"),
             Route(method=post, pattern="/images/{name:.*}/push", handler=push, name="images.push"),
             Route(method="DELETE", pattern="/images/{name:.*}", handler=self.delete, name="images.delete"),
-            Route(method=post, pattern="/commit", handler=commit, name="images.commit"),
         ]
 
     async def list(self, request: Request) -> Response:
