@@ -26,7 +26,8 @@ from tests.integration.engine.rig import (
     started,
     streaming,
     until,
-)from wharfd.wire.timestamps import format_fixed_nano
+)
+from wharfd.wire.timestamps import format_fixed_nano
 
 TICKING = "n=0; while :; do n=$((n+1)); echo line $n; sleep 0.02; done"
 DEAF = "trap '' TERM; echo up; while :; do sleep 0.05; done"
