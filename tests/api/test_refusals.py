@@ -234,25 +234,16 @@ def test_images_in_use(engine: Engine) -> None:
     assert answer.status == 409
 
 
+OF_INT64 = "invalid JSON: json: cannot unmarshal string into Go struct field UpdateConfig.Memory of type int64"
+UNKNOWN_POLICY = "unknown policy 'x'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+NO_RETRIES = "invalid restart policy: maximum retry count can only be used with 'on-failure'"
 UPDATES: list[tuple[Any, int, str]] = [
     ({"Memory": 1}, 400, "Minimum memory limit allowed is 6MB"),
     ({"CpusetCpus": "999"}, 400, "Requested CPUs are not available - requested 999, available: "),
     ({"CpusetCpus": "x"}, 400, "Invalid value x for cpuset cpus"),
-    (
-        {"Memory": "1"},
-        400,
-        "invalid JSON: json: cannot unmarshal string into Go struct field UpdateConfig.Memory of type int64",
-    ),
-    (
-        {"RestartPolicy": {"Name": "x"}},
-        400,
-        "invalid restart policy: unknown policy 'x'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'",
-    ),
-    (
-        {"RestartPolicy": {"Name": "always", "MaximumRetryCount": 3}},
-        400,
-        "invalid restart policy: maximum retry count can only be used with 'on-failure'",
-    ),
+    ({"Memory": "1"}, 400, OF_INT64),
+    ({"RestartPolicy": {"Name": "x"}}, 400, f"invalid restart policy: {UNKNOWN_POLICY}"),
+    ({"RestartPolicy": {"Name": "always", "MaximumRetryCount": 3}}, 400, NO_RETRIES),
     ({"NanoCpus": -1}, 400, "range of CPUs is from 0.01 to "),
 ]
 
