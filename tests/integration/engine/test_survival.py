@@ -27,7 +27,7 @@ from tests.integration.engine.rig import (
     streaming,
     until,
 )
-from wharfd.wire.timestamps import format_fixed_nano
+from wharfd.wire.timestamps import parse_rfc3339
 
 TICKING = "n=0; while :; do n=$((n+1)); echo line $n; sleep 0.02; done"
 DEAF = "trap '' TERM; echo up; while :; do sleep 0.05; done"
@@ -53,10 +53,6 @@ def is_zombie(pid: int) -> bool:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
-
-
-def now() -> str:
-    return format_fixed_nano(time.time_ns())
 
 
 DEATHS: dict[str, Callable[[Engine], object]] = {"SIGKILL": Engine.kill, "SIGTERM": Engine.stop}
@@ -138,14 +134,15 @@ def test_an_exit_meanwhile_is_recorded(engine: Engine, end_engine: Callable[[Eng
     identifier = started(engine, *waiting_for("/go", f"echo bye; exit {code}"), says_first="up")
     pid = pid_of(engine, identifier)
     end_engine(engine)
-    first = now()
+    first = time.time_ns()
     let_go(pid)
     until(lambda: not any(identifier in words for words in engine.processes()), "the monitor does not end")
-    last = now()
+    last = time.time_ns() + 10**9
+    time.sleep(1)  # so that the time of the engine's own start is another one
     engine.start()
     state = engine.inspect(identifier)["State"]
     assert (state["Status"], state["ExitCode"], state["Error"], state["Pid"]) == ("exited", code, "", 0)
-    assert first <= state["FinishedAt"] <= last
+    assert first <= parse_rfc3339(state["FinishedAt"]) <= last
     assert engine.wait(identifier) == code
     assert engine.output(identifier) == "up\nbye\n"
     told = past_events(engine, container=[identifier])
