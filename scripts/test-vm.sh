@@ -6,6 +6,7 @@
 # What is tested is the last commit.  Needs root on a Debian host and 4 GB of memory.  The machines (qemu; emulated where there is no KVM,
 # then an hour each) are kept in $WHARF_VM_DIR (default /var/tmp/wharf-vm); making one takes some minutes.  None is left running.
 #   WHARF_VM_ONLY   parts: quickstart tests unit
+#   WHARF_VM_FRESH  no: go on with the machine as it is
 #   WHARF_VM_TESTS  what is given to pytest with either cgroup driver, instead of the container tests
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -93,10 +94,14 @@ for suite in ${@:-bookworm trixie}; do
     dir=$place/$suite
     mkdir -p "$dir"
     [ -e "$dir/base.img" ] || { say "making the machine"; vm make "$suite"; }
-    say "a fresh machine"
-    vm stop >/dev/null 2>&1 || true
-    rm -f "$dir/disk.qcow2"
-    vm start
+    if [ "${WHARF_VM_FRESH:-yes}" = yes ]; then
+        say "a fresh machine"
+        vm stop >/dev/null 2>&1 || true
+        rm -f "$dir/disk.qcow2"
+        vm start
+    else
+        vm run true 2>/dev/null || vm start
+    fi
     clone=$(mktemp -d)
     git clone -q --no-hardlinks "$here" "$clone/wharfd"
     vm copy "$clone/wharfd" /root/wharfd

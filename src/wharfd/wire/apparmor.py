@@ -45,8 +45,9 @@ def container_profile(name: str) -> str:
         "deny mount,",
         # Everybody who may by other rules stops a container; the runtime may have a profile of its own.
         "signal (receive),",
-        f"signal (send) peer={name},",
-        f"ptrace (trace, read, tracedby, readby) peer={name},",
+        # AppArmor: under no-new-privileges a runtime's own profile (Debian 13 has some, which forbid nothing) stays on a container.
+        f'signal (send) peer="{{,crun//&,runc//&}}{name}",',
+        f'ptrace (trace, read, tracedby, readby) peer="{{,crun//&,runc//&}}{name}",',
         *(f"deny {path} wkl," for path in _DENIED_WRITES),
         *(f"deny {path} rwkl," for path in _DENIED_WHOLLY),
     ]

@@ -28,7 +28,15 @@ def said(engine: Engine, text: str, **host_config: Any) -> tuple[str, str]:
 def test_a_container_runs_under_the_engines_profile(engine: Engine) -> None:
     assert "name=apparmor" in engine.get("/info").json["SecurityOptions"]
     assert said(engine, CONFINEMENT) == (f"{APPARMOR_PROFILE} (enforce)", APPARMOR_PROFILE)
-    assert said(engine, CONFINEMENT, SecurityOpt=["no-new-privileges"])[0] == f"{APPARMOR_PROFILE} (enforce)"
+
+
+@with_apparmor
+def test_processes_that_take_no_new_privileges_are_confined_and_may_signal_each_other(engine: Engine) -> None:
+    text = f"{CONFINEMENT}; sleep 1000 & kill $! && wait $!; echo $?"
+    confinement, code = said(engine, text, SecurityOpt=["no-new-privileges"])[0].split("\n")
+    # The runtime's own profile, where it has one, stays beside ours.
+    assert APPARMOR_PROFILE in confinement
+    assert code == "143"
 
 
 @with_apparmor
@@ -59,7 +67,7 @@ def test_a_profile_that_the_kernel_does_not_have_fails_the_start(engine: Engine)
     body = {"Image": BASE_IMAGE, "Cmd": ["true"], "HostConfig": {"SecurityOpt": ["apparmor=wharfd-no-such"]}}
     identifier = done(engine.post("/containers/create", body), 201).json["Id"]
     answer = engine.post(f"/containers/{identifier}/start")
-    assert answer.status == 500
+    assert answer.status == 400
     assert "apparmor" in answer.message.lower()
 
 
