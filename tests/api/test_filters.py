@@ -119,12 +119,14 @@ def test_newest_first(engine: Engine, containers: dict[str, str]) -> None:
     assert [each["Id"] for each in listed] == list(reversed(containers.values()))
 
 
+STATES = "created, running, paused, restarting, removing, exited, dead"
+HEALTHS = "none, starting, healthy, unhealthy"
 REFUSED: list[tuple[Any, int, str]] = [
     ("x", 400, "invalid filter"),
     ("[]", 400, "invalid filter"),
     ({"x": ["y"]}, 400, "invalid filter 'x'"),
-    ({"status": ["nope"]}, 400, "invalid filter 'status=nope': invalid value for state (nope): must be one of created, running, paused, restarting, removing, exited, dead"),
-    ({"health": ["nope"]}, 400, "invalid filter 'health=nope': invalid value for health (nope): must be one of none, starting, healthy, unhealthy"),
+    ({"status": ["nope"]}, 400, f"invalid filter 'status=nope': invalid value for state (nope): must be one of {STATES}"),
+    ({"health": ["nope"]}, 400, f"invalid filter 'health=nope': invalid value for health (nope): must be one of {HEALTHS}"),
     ({"exited": ["x"]}, 400, "invalid filter 'exited=x': strconv.Atoi: parsing \"x\": invalid syntax"),
     ({"is-task": ["x"]}, 400, "invalid filter 'is-task=[x]'"),
     ({"before": ["nope"]}, 404, "No such container: nope"),

@@ -248,7 +248,8 @@ def test_the_session(engine: Engine) -> None:
     assert said(engine, "GET /containers/json").body == b"[]\n"
     created = said(engine, "POST /containers/create", f'{{"Image": "{BASE_IMAGE}", "Cmd": ["echo", "hello world"]}}')
     assert created.status == 201
-    assert (match := re.fullmatch(rb'\{"Id":"([0-9a-f]{64})","Warnings":\[\]\}\n', created.body))
+    match = re.fullmatch(rb'\{"Id":"([0-9a-f]{64})","Warnings":\[\]\}\n', created.body)
+    assert match is not None, created.body
     identifier = match[1].decode()
     started = said(engine, f"POST //containers/{identifier[:12]}/start")
     assert (started.status, started.body) == (204, b"")
