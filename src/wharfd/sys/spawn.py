@@ -58,12 +58,6 @@ class Watch:
             raise ProcessLookupError(f"process {self.pid} has exited")
         pidfd.send_signal(self._fd, number)
 
-    def poll(self) -> bool:
-        """Has it exited?  Asks the kernel, where the loop has not come to it yet."""
-        if self._fd >= 0:
-            self._on_exit()
-        return self._ended.done()
-
     def close(self) -> None:
         """Stop watching; the process goes on.  Waiters are cancelled.  A no-op after the exit."""
         self._release()

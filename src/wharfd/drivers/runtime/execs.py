@@ -13,7 +13,6 @@ then the engine's child (which must be a child subreaper), and its exit status o
 import asyncio
 import contextlib
 import itertools
-import logging
 import os
 from dataclasses import dataclass, field
 
@@ -33,8 +32,6 @@ from wharfd.model.json import JsonObject
 from wharfd.ports.streams import ExecRequest
 from wharfd.sys.spawn import Process, Watch, children, spawn, unwatched, watch_exit
 from wharfd.wire.stdcopy import Stream
-
-log = logging.getLogger(__name__)
 
 LAUNCH_TIMEOUT_S = 60.0
 _DIRECTORY_FD = 3  # of the execs directory, in the runtime: its files have short names this way
@@ -78,22 +75,26 @@ class RunningExec:
 
 @dataclass(slots=True, eq=False)
 class Launching:
-    """A runtime that is about to start a process."""
+    """A runtime that is about to start a process.
+
+    `adopted`: children of ours that nobody knew while it was at work; one of them may be its process, which becomes our child some time
+    before the runtime ends.
+    """
 
     runtime: Process
     pid_file: str
-    started: Watch | None = field(default=None, init=False)
+    adopted: dict[int, Watch] = field(default_factory=dict)
 
-    def settle(self) -> None:
-        """If the runtime has ended well, watch the process, which is our child from that moment on."""
-        if self.started is not None or not self.runtime.poll() or self.runtime.status != 0:
-            return
+    def started(self) -> Watch | None:
+        """The process, after the runtime's end; None if it could not be started."""
+        if self.runtime.status != 0:
+            return None
         try:
             with open(self.pid_file) as f:
-                self.started = watch_exit(int(f.read()))
+                pid = int(f.read())
+            return self.adopted.get(pid) or watch_exit(pid)
         except (OSError, ValueError) as e:
-            # An unreaped child has its pid, so this cannot be.  Others that settle us must not suffer from it.
-            log.error("pid-file=%s of an exec is of no use: error=%s", self.pid_file, e)
+            raise Internal(f"the OCI runtime tells nothing of the process that it has started: {e}") from e
 
 
 class Execs:
@@ -104,6 +105,7 @@ class Execs:
         self.directory = directory
         self.numbers = itertools.count(1)
         self.launching: set[Launching] = set()
+        self.burials: set[asyncio.Task[None]] = set()
         self.directory_fd = -1
 
     async def exec(self, container_id: ContainerId, request: ExecRequest) -> RunningExec:
@@ -135,10 +137,10 @@ class Execs:
             streams.close_child_ends()
             self.launching.add(launching)
             try:
-                master = await self._started(launching, console)
+                started, master = await self._started(launching, console)
             finally:
                 self.launching.discard(launching)
-            if launching.started is None:
+            if started is None:
                 self._adopt_strays()
                 said = self._said(f"{name}.log") or streams.last_words()
                 raise exec_failed(said, request.args[0] if request.args else "")
@@ -149,7 +151,7 @@ class Execs:
             else:
                 pipes = Pipes(streams.sources, streams.sink)
                 streams = Streams()
-            return RunningExec(launching.started, pipes)
+            return RunningExec(started, pipes)
         finally:
             streams.close()
             if console is not None:
@@ -184,23 +186,22 @@ class Execs:
             raise Unavailable(f"OCI runtime {runtime.name} cannot be run: {e}") from e
         return Launching(process, pid_file)
 
-    async def _started(self, launching: Launching, console: ConsoleSocket | None) -> int:
-        """Returns when the runtime has ended; the terminal's master, −1 if there is none."""
+    async def _started(self, launching: Launching, console: ConsoleSocket | None) -> tuple[Watch | None, int]:
+        """When the runtime has ended: the process, and the master of its terminal, −1 if there is none."""
         receiving = None
         if console is not None:
             receiving = asyncio.get_running_loop().create_task(console.receive(), name="exec-terminal")
+        started = None
         try:
             async with asyncio.timeout(LAUNCH_TIMEOUT_S):
                 await launching.runtime.wait()
-                launching.settle()
-                if receiving is None or launching.started is None:
-                    return -1
-                return await receiving
+                started = launching.started()
+                return started, await receiving if receiving is not None and started is not None else -1
         except TimeoutError as e:
             text = f"OCI runtime exec failed: it did not end within {LAUNCH_TIMEOUT_S:.0f} s: unknown"
             raise StartFailed(text, OTHER) from e
         finally:
-            if receiving is not None and launching.started is None:
+            if receiving is not None and started is None:
                 await _give_up(receiving)
             if not launching.runtime.has_exited:
                 launching.runtime.kill()
@@ -210,15 +211,20 @@ class Execs:
     def _adopt_strays(self) -> None:
         """Watch what a failed runtime has left to us, so that it is reaped.
 
-        A process that another runtime has just started is a child of ours, too: it must get the watch of its own launch.  Any that is
-        in the list has lost its runtime before, so that launch can be settled.
+        The processes of other launches may be among them; those find them in `adopted`.  Each may leave us its own children in turn.
         """
-        candidates = children()
-        for launching in self.launching:
-            launching.settle()
-        for pid in unwatched(candidates):
+        for pid in unwatched(children()):
             with contextlib.suppress(ProcessLookupError):
-                watch_exit(pid)
+                watch = watch_exit(pid)
+                for launching in self.launching:
+                    launching.adopted[pid] = watch
+                task = asyncio.get_running_loop().create_task(self._bury(watch), name=f"exec-stray:{pid}")
+                self.burials.add(task)
+                task.add_done_callback(self.burials.discard)
+
+    async def _bury(self, stray: Watch) -> None:
+        await stray.wait_status()
+        self._adopt_strays()
 
     # files
 
@@ -252,6 +258,8 @@ class Execs:
         return said
 
     def close(self) -> None:
+        for task in self.burials:
+            task.cancel()
         if self.directory_fd >= 0:
             os.close(self.directory_fd)
             self.directory_fd = -1

@@ -4,7 +4,7 @@ from wharfd.drivers.runtime import attach
 from wharfd.drivers.runtime.driver import ConmonRuntime
 from wharfd.drivers.runtime.execs import Execs
 from wharfd.drivers.runtime.placement import Placement
-from wharfd.drivers.runtime.terminal import resize_container
+from wharfd.drivers.runtime.terminal import ContainerSizes
 from wharfd.model.errors import Conflict
 from wharfd.model.ids import ContainerId
 from wharfd.ports.streams import AttachedStdio, ExecProcess, ExecRequest
@@ -15,13 +15,14 @@ class ConmonStreams:
 
     def __init__(self, driver: ConmonRuntime, exec_root: str) -> None:
         self.driver = driver
+        self.sizes = ContainerSizes()
         self.execs = Execs(driver, f"{exec_root}/execs")
 
     async def attach(self, container_id: ContainerId) -> AttachedStdio:
         return attach.connect(self._demand(container_id))
 
     async def resize(self, container_id: ContainerId, *, height: int, width: int) -> None:
-        resize_container(self._demand(container_id), height, width)
+        await self.sizes.set(self._demand(container_id), height, width)
 
     async def exec(self, container_id: ContainerId, request: ExecRequest) -> ExecProcess:
         return await self.execs.exec(container_id, request)

@@ -12,27 +12,61 @@ import termios
 from wharfd.drivers.runtime.placement import Placement
 from wharfd.model.errors import Conflict, Internal
 
-CONTROL_FIFO = "ctl"
-RESIZE = 1  # conmon's number of the message
+SIZE_FIFO = "winsz"
 LARGEST = 1000  # characters; conmon refuses more
+TURN_S = 0.005
+TURNS = 200
 
 
-def resize_container(placement: Placement, height: int, width: int) -> None:
-    """Tell the monitor, which holds the terminal.  Raises Conflict if it is gone."""
+class ContainerSizes:
+    """Tells monitors, which hold the containers' terminals, what size these are to have.
+
+    A message is only written when the one before was read: conmon (2.1.6), when it finds several, obeys the first as often as there are
+    messages.  Of the sizes that come meanwhile the last counts.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, tuple[int, int]] = {}
+
+    async def set(self, placement: Placement, height: int, width: int) -> None:
+        """Raises Conflict if the monitor is gone."""
+        container_id = placement.container_id
+        is_turn = container_id not in self.waiting
+        self.waiting[container_id] = (height, width)
+        if not is_turn:
+            return
+        try:
+            fd = _open_fifo(placement)
+            try:
+                for _ in range(TURNS):
+                    if not _unread(fd):
+                        break
+                    await asyncio.sleep(TURN_S)
+                height, width = self.waiting[container_id]
+                os.write(fd, f"{min(height, LARGEST)} {min(width, LARGEST)}\n".encode())
+            finally:
+                os.close(fd)
+        except BlockingIOError:
+            pass  # a monitor that reads nothing sets nothing
+        except BrokenPipeError as e:
+            raise Conflict(f"container {container_id} is not running") from e
+        finally:
+            del self.waiting[container_id]
+
+
+def _open_fifo(placement: Placement) -> int:
     try:
-        fd = os.open(f"{placement.bundle}/{CONTROL_FIFO}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return os.open(f"{placement.bundle}/{SIZE_FIFO}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as e:
         if e.errno in (errno.ENXIO, errno.ENOENT, errno.ENOTDIR):
             raise Conflict(f"container {placement.container_id} is not running") from e
         raise Internal(f"cannot resize the terminal of container {placement.container_id}: {e}") from e
-    try:
-        os.write(fd, f"{RESIZE} {min(height, LARGEST)} {min(width, LARGEST)}\n".encode())
-    except BlockingIOError:
-        pass  # thousands of sizes wait to be set; one more changes nothing that anybody sees
-    except BrokenPipeError as e:
-        raise Conflict(f"container {placement.container_id} is not running") from e
-    finally:
-        os.close(fd)
+
+
+def _unread(fifo: int) -> int:
+    """Bytes in it."""
+    count: int = struct.unpack("i", fcntl.ioctl(fifo, termios.FIONREAD, bytes(4)))[0]
+    return count
 
 
 def set_size(terminal: int, height: int, width: int) -> None:
