@@ -8,6 +8,7 @@ import msgspec
 from wharfd.model.files import PathStat
 from wharfd.wire.timestamps import format_rfc3339_nano
 
+EPOCH = "1970-01-01T00:00:00Z"  # a file's time like any other, and not one that never was
 HEADER = "X-Docker-Container-Path-Stat"
 
 _KINDS = {
@@ -35,7 +36,7 @@ def encode_path_stat(status: PathStat) -> str:
         "name": status.name.decode("utf-8", "replace"),
         "size": status.size,
         "mode": go_mode(status.mode),
-        "mtime": format_rfc3339_nano(status.mtime_ns),
+        "mtime": format_rfc3339_nano(status.mtime_ns) if status.mtime_ns else EPOCH,
         "linkTarget": status.link_target.decode("utf-8", "replace"),
     }
     return base64.b64encode(msgspec.json.encode(document)).decode()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wharfd.wire.accept import choose
+from wharfd.wire.accept import choose, choose_encoding
 
 OFFERS = ("application/jsonl", "application/x-ndjson", "application/json-seq")
 
@@ -31,3 +31,22 @@ OFFERS = ("application/jsonl", "application/x-ndjson", "application/json-seq")
 )
 def test_choose(accept: list[str], chosen: str) -> None:
     assert choose(accept, OFFERS, "default") == chosen
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [  # read off dockerd 28.5
+        (["gzip"], "gzip"),
+        (["deflate"], "deflate"),
+        (["gzip, deflate"], "gzip"),
+        (["deflate;q=1, gzip;q=0.5"], "deflate"),
+        (["*"], "gzip"),
+        (["identity"], ""),
+        (["gzip;q=0"], ""),
+        (["br"], ""),
+        (["br", "Deflate"], "deflate"),
+        ([], ""),
+    ],
+)
+def test_encodings(accept: list[str], expected: str) -> None:
+    assert choose_encoding(accept, ("gzip", "deflate")) == expected
