@@ -7,13 +7,17 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.integration.runtime.lab import Lab, host_facts
 
 
 async def main(directory: str, runtime: str, command: str) -> None:
     root = Path(directory)
-    options = {"runtimes": {"slow": str(root / "slow")}} if runtime == "slow" else {}
+    runtime, _, way = runtime.partition(":")
+    options: dict[str, Any] = {"joins_cgroups": way != "apart"}
+    if runtime == "slow":
+        options["runtimes"] = {"slow": str(root / "slow")}
     lab = Lab(root, str(root / "rootfs"), Lab.make_driver(root, **options), runtime, host_facts())
     await lab.driver.open(lab.on_exit)
     record = lab.record(command)

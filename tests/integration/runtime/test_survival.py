@@ -122,10 +122,14 @@ def write_slow_runtime(directory: Path, at: str) -> None:
     (directory / "slow").chmod(0o755)
 
 
+@pytest.mark.parametrize("way", ["slow", "slow:apart"])
 @pytest.mark.parametrize("at", ["before", "after"])
-async def test_an_engine_that_died_during_create_leaves_nothing_that_cannot_be_removed(tmp_path: Path, at: str) -> None:
+async def test_an_engine_that_died_during_create_leaves_nothing_that_cannot_be_removed(
+    tmp_path: Path, at: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wharfd.drivers.runtime.takedown.MONITOR_TIMEOUT_S", 1.0)
     write_slow_runtime(tmp_path, at)
-    engine = DoomedEngine(tmp_path, "slow", "sleep 600")
+    engine = DoomedEngine(tmp_path, way, "sleep 600")
     identifier = ContainerId(engine.says()["id"])
     await until((tmp_path / "reached").exists)
     engine.kill()

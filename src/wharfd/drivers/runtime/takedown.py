@@ -69,14 +69,16 @@ class Takedown:
             raise Internal(f"container {placement.container_id} cannot be killed: {e}") from e
 
     async def wait_for_monitor(self, watch: Watch) -> None:
-        """Its container has ended: it drains the output, writes the exit file and ends.  One that does not is killed."""
+        """Its container has ended: it drains the output, writes the exit file and ends.
+
+        One that does not, as when the OCI runtime still runs below it, is killed with all that it started.
+        """
         try:
             async with asyncio.timeout(MONITOR_TIMEOUT_S):
                 await watch.wait_status()
         except TimeoutError:
             log.warning("monitor=%d does not end and is killed", watch.pid)
-            watch.kill()
-            await watch.wait_status()
+            await self._end_tree(watch.pid)
 
     async def _stop_half_made(
         self, container_id: str, placement: Placement | None, cgroup: Cgroup, watch: Watch | None
