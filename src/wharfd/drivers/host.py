@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wharfd.model.errors import Unavailable
 from wharfd.ports.host import HostDevice, HostFacts
 from wharfd.sys import apparmor, host, security
 from wharfd.sys.cgroup_layout import cgroup_facts, detect_layout
@@ -101,7 +102,14 @@ class LocalHost:
                     return file.read(TEXT_LIMIT)
             except FileNotFoundError:
                 continue
-        return None
+            except OSError as e:
+                raise Unavailable(f"opening seccomp profile ({path}) failed: {e.strerror}") from e
+        if self.custom_profile:
+            raise Unavailable(f"opening seccomp profile ({self.custom_profile}) failed: no such file or directory")
+        raise Unavailable(
+            f"there is no default seccomp profile at {' or '.join(PROFILES)}; on Debian: "
+            "apt-get install golang-github-containers-common (or ask for --seccomp-profile unconfined)"
+        )
 
     def read_text(self, path: str) -> str | None:
         try:

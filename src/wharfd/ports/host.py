@@ -68,7 +68,10 @@ class Host(Protocol):
         """File descriptors that the engine holds now (`NFd` of /info)."""
 
     def seccomp_profile_document(self) -> bytes | None:
-        """The distribution's default profile, as JSON; None if none is installed."""
+        """The default profile, as JSON: the settings' or the distribution's; None where the settings ask for none.
+
+        Raises Unavailable: it cannot be read.
+        """
 
     def read_text(self, path: str) -> str | None:
         """A small file of the host (/etc/resolv.conf, a user's seccomp profile, /etc/localtime's zone); None if absent."""
