@@ -5,6 +5,8 @@ no effect here are accepted and named in the log, so that a daemon.json can be t
 """
 
 import os
+import re
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
@@ -14,6 +16,9 @@ from wharfd.model.settings import Settings
 from wharfd.wire.limits import parse_size
 
 DEFAULT_FILE = "/etc/wharfd/daemon.json"
+LOG_DRIVERS = ("json-file", "local", "none")
+# Linux: 15 bytes; the kernel takes nearly all characters, but the name also stands in firewall rules.
+LINK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 
 # daemon.json key -> (field of Settings, kind)
 KEYS: dict[str, tuple[str, type]] = {
@@ -163,6 +168,8 @@ def settle(values: dict[str, Any]) -> Settings:
     for name in ("mtu", "shutdown_timeout"):
         if name in out:
             out[name] = number(name, out[name])
+    if out.get("seccomp_profile") == "builtin":
+        out["seccomp_profile"] = ""  # Docker: the name of the default
     if "shutdown_timeout" in out:
         out["shutdown_timeout_s"] = out.pop("shutdown_timeout")
     if "default_shm_size" in out:
@@ -195,6 +202,30 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"storage-driver {settings.storage_driver} is not supported: overlay2 is")
     for label in settings.labels:
         pair("label", label)
+    for address in settings.dns:
+        if not is_address(address):
+            raise ConfigError(f"dns {address} is not an IP address")
+    if not LINK_NAME.fullmatch(settings.bridge):
+        raise ConfigError(f"bridge {settings.bridge!r} is not a link's name: 1 to 15 of A-Z a-z 0-9 _ . -")
+    if settings.mtu < 0:
+        raise ConfigError(f"mtu must not be negative, as {settings.mtu} is")
+    if ".." in settings.cgroup_parent.split("/"):
+        raise ConfigError(f"cgroup-parent {settings.cgroup_parent} must not lead upwards")
+    for name, value, known in (
+        ("log-driver", settings.log_driver, LOG_DRIVERS),
+        ("default-ipc-mode", settings.default_ipc_mode, ("private", "shareable")),
+        ("default-cgroupns-mode", settings.default_cgroupns_mode, ("", "private", "host")),
+    ):
+        if value not in known:
+            raise ConfigError(f"{name} {value} is not supported: {', '.join(filter(None, known))}")
+
+
+def is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def pair(name: str, word: str) -> tuple[str, str]:

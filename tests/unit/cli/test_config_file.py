@@ -1,0 +1,60 @@
+"""Settings from flags and file: what cannot be used is refused before the engine starts, by its name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wharfd.cli.config_file import ConfigError, load
+from wharfd.cli.flags import parser
+
+
+def settings(tmp_path: Path, *flags: str, **file: Any) -> Any:
+    config = tmp_path / "daemon.json"
+    config.write_text(json.dumps(file))
+    return load(vars(parser().parse_args(["serve", f"--config-file={config}", *flags])))[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--dns=1.2.3"], "dns 1.2.3 is not an IP address"),
+        (["--bridge=a-name-of-sixteen"], "bridge 'a-name-of-sixteen' is not a link's name"),
+        (["--bridge="], "bridge '' is not a link's name"),
+        (["--bridge=a/b"], "bridge 'a/b' is not a link's name"),
+        (["--mtu=-5"], "mtu must not be negative, as -5 is"),
+        (["--cgroup-parent=../x"], "cgroup-parent ../x must not lead upwards"),
+        (["--log-driver=syslog"], "log-driver syslog is not supported: json-file, local, none"),
+        (["--default-ipc-mode=host"], "default-ipc-mode host is not supported: private, shareable"),
+        (["--default-cgroupns-mode=x"], "default-cgroupns-mode x is not supported: private, host"),
+        (["--label=x"], "label 'x' must be key=value"),
+        (["--data-root=here"], "data-root must be an absolute path"),
+    ],
+)
+def test_unusable_flag_is_told(tmp_path: Path, flags: list[str], words: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        settings(tmp_path, *flags)
+    assert str(told.value).startswith(words)
+
+
+def test_file_is_held_to_the_same(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="dns x is not an IP address"):
+        settings(tmp_path, dns=["x"])
+
+
+def test_usable_settings_pass(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        "--dns=1.1.1.1",
+        "--dns=2606:4700::1111",
+        "--bridge=br-a.b_1",
+        "--cgroup-parent=/a/b..c",
+        "--log-driver=local",
+        "--mtu=0",
+    )
+    assert (found.dns, found.bridge, found.mtu) == (["1.1.1.1", "2606:4700::1111"], "br-a.b_1", 0)
+
+
+def test_builtin_is_the_name_of_the_default_profile(tmp_path: Path) -> None:
+    assert settings(tmp_path, "--seccomp-profile=builtin").seccomp_profile == ""
