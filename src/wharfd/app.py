@@ -43,7 +43,7 @@ from wharfd.api.handlers.usage import UsageHandlers
 from wharfd.api.handlers.volumes import VolumeHandlers
 from wharfd.api.router import Route, Router, RouteTable
 from wharfd.api.transport import Server
-from wharfd.api.versions.version import MAX, Version
+from wharfd.api.versions.version import MAX, MIN, Version
 from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.content.blobs import BlobStore
 from wharfd.drivers.files.directory import FileDirectory
@@ -122,7 +122,7 @@ from wharfd.ports.network import NetworkDriver
 from wharfd.ports.volumes import VolumeDriver
 from wharfd.sys import sdnotify
 from wharfd.sys.blocking import Pool
-from wharfd.sys.lockfile import AlreadyLocked, LockFile
+from wharfd.sys.lockfile import AlreadyLocked, LockFile, NetworkLock
 from wharfd.sys.spawn import set_child_subreaper
 from wharfd.sys.systemd import is_machine_stopping
 from wharfd.wire.names import new_id
@@ -520,20 +520,31 @@ def run(settings: Settings, wrap: Wrap = as_it_is) -> int:
             held.release()
 
 
-def lock(settings: Settings) -> list[LockFile]:
-    """One engine per data root and per pid file."""
+def lock(settings: Settings) -> list[LockFile | NetworkLock]:
+    """One engine per data root, exec root, pid file and bridge."""
     os.makedirs(settings.data_root, mode=0o711, exist_ok=True)
     os.makedirs(settings.exec_root, mode=0o711, exist_ok=True)
-    held: list[LockFile] = []
+    held: list[LockFile | NetworkLock] = []
     try:
-        for path in (f"{settings.data_root}/lock", settings.pidfile):
+        for path in (f"{settings.data_root}/lock", f"{settings.exec_root}/lock", settings.pidfile):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             held.append(LockFile.acquire(path))
-    except AlreadyLocked as e:
+        held.append(bridge_lock(settings.bridge))
+    except (AlreadyLocked, StartFailure) as e:
         for taken in held:
             taken.release()
-        raise StartFailure(f"another engine runs here: {e}") from e
+        if isinstance(e, AlreadyLocked):
+            raise StartFailure(f"another engine runs here: {e}") from e
+        raise
     return held
+
+
+def bridge_lock(bridge: str) -> NetworkLock:
+    """Raises StartFailure."""
+    try:
+        return NetworkLock(f"wharfd/bridge/{bridge}")
+    except AlreadyLocked as e:
+        raise StartFailure(f"another engine uses the bridge {bridge}: give this one its own by --bridge") from e
 
 
 async def serve(settings: Settings, wrap: Wrap) -> int:
@@ -543,15 +554,21 @@ async def serve(settings: Settings, wrap: Wrap) -> int:
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP: no setting can be changed while running"))
     set_child_subreaper()
-    min_version = Version.parse(settings.min_api_version)
-    engine = Engine(settings, Drivers(settings, wrap))
+    try:
+        min_version = oldest_version(settings)
+        engine = Engine(settings, Drivers(settings, wrap))
+    except (EngineError, StartFailure, OSError) as e:
+        log.error("the engine cannot start: %s", e)
+        return 1
     router = Router(engine.routes(min_version), min_version=min_version)
     server = Server(router, error_response=error_response, default_headers=partial(default_headers, settings))
     try:
         await engine.open()
         await listen(server, settings)
-    except (EngineError, StartFailure, OSError) as e:
-        log.error("the engine cannot start: %s", e)
+    except Exception as e:
+        # Whatever it is: threads that are not told to end would keep a process that serves nobody.
+        is_expected = isinstance(e, EngineError | StartFailure | OSError)
+        log.error("the engine cannot start: %s", e, exc_info=None if is_expected else e)
         await server.shutdown(0)
         await engine.close()
         return 1
@@ -565,6 +582,17 @@ async def serve(settings: Settings, wrap: Wrap) -> int:
         await engine.end_containers()
     await engine.close()
     return 0
+
+
+def oldest_version(settings: Settings) -> Version:
+    """Raises StartFailure."""
+    try:
+        version = Version.parse(settings.min_api_version)
+    except ValueError as e:
+        raise StartFailure(f"min-api-version: {e}") from e
+    if not MIN <= version <= MAX:
+        raise StartFailure(f"min-api-version {version} is not within {MIN} and {MAX}")
+    return version
 
 
 def default_headers(settings: Settings) -> Sequence[tuple[str, str]]:

@@ -1,11 +1,13 @@
-"""Lock files: one engine per data root, and the pid file of `--pidfile`.
+"""Lock files: one engine per data root, and the pid file of `--pidfile`.  A name within a network namespace: one engine per bridge.
 
 The lock is flock(2) on the open file: the kernel releases it with the process, however that ends, so a left-over file says nothing.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import socket
 
 
 class AlreadyLocked(Exception):
@@ -64,6 +66,26 @@ class LockFile:
 
     def __exit__(self, *_: object) -> None:
         self.release()
+
+
+class NetworkLock:
+    """A name that one process of a network namespace holds, until `release` or its end."""
+
+    def __init__(self, name: str) -> None:
+        """Raises AlreadyLocked."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            # Linux: an abstract address belongs to the network namespace, and is free again when its socket is closed.
+            self._socket.bind(f"\0{name}")
+        except OSError as e:
+            self._socket.close()
+            if e.errno == errno.EADDRINUSE:
+                raise AlreadyLocked(name, None) from e
+            raise
+
+    def release(self) -> None:
+        """May be called twice."""
+        self._socket.close()
 
 
 def _is_at(fd: int, path: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfd.sys.lockfile import AlreadyLocked, LockFile
+from wharfd.sys.lockfile import AlreadyLocked, LockFile, NetworkLock
 from wharfd.sys.spawn import spawn
 
 
@@ -75,3 +75,12 @@ async def test_lock_ends_with_a_killed_process(tmp_path: Path) -> None:
     finally:
         for fd in (in_read, in_write, out_read, out_write):
             os.close(fd)
+
+
+def test_name_of_a_network_namespace_has_one_holder() -> None:
+    name = f"wharfd/test/{os.getpid()}"
+    lock = NetworkLock(name)
+    with pytest.raises(AlreadyLocked, match=f"{name} is locked by another process"):
+        NetworkLock(name)
+    lock.release()
+    NetworkLock(name).release()
