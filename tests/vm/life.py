@@ -94,6 +94,7 @@ def state(name: str) -> dict[str, Any]:
 def prepare(file: str) -> None:
     from wharfd.cli.base_image import base_image_archive
 
+    remove()
     demand(200, "POST", "/images/load", base_image_archive())
     for name, (command, policy, actions, _) in CONTAINERS.items():
         create(name, command, policy)
