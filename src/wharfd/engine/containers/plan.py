@@ -13,9 +13,10 @@ from wharfd.engine.containers.plan_mounts import PlacedMount, mount_list, rootfs
 from wharfd.engine.containers.unserved import exceeds_own_limit
 from wharfd.model.config import DeviceMapping, HostConfig, Ulimit
 from wharfd.model.container import ContainerRecord
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.json import JsonObject
 from wharfd.ports.host import HostDevice, HostFacts
-from wharfd.wire.limits import effective_capabilities
+from wharfd.wire.limits import ULIMITS, effective_capabilities
 from wharfd.wire.resources import oci_resources
 from wharfd.wire.security import UNCONFINED, parse_security_options
 from wharfd.wire.userdb import ResolvedUser
@@ -277,9 +278,23 @@ def _rlimits(asked: HostConfig, place: Place, facts: HostFacts) -> tuple[list[Js
             continue
         limits.append(
             {
-                "type": f"RLIMIT_{limit.name.upper()}",
+                "type": rlimit(limit.name),
                 "soft": UNLIMITED if limit.soft < 0 else limit.soft,
                 "hard": UNLIMITED if limit.hard < 0 else limit.hard,
             }
         )
     return limits, warnings
+
+
+def rlimit(name: str) -> str:
+    """The kernel's name of a ulimit, whatever the case.
+
+    An unknown one is refused here: a runtime would repeat its name in a message, and one that is longer than a pipe holds keeps runtime
+    and monitor waiting for each other for ever.
+
+    Raises:
+        InvalidParameter: there is none of that name.
+    """
+    if name.lower() not in ULIMITS and name.lower() != "as":
+        raise InvalidParameter(f"wrong rlimit value: RLIMIT_{name.upper()}")
+    return f"RLIMIT_{name.upper()}"

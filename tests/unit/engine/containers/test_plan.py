@@ -215,6 +215,13 @@ def limits(outcome: Plan) -> list[Any]:
     return listed
 
 
+def test_limits_have_the_kernels_names() -> None:
+    asked = record(ulimits=[Ulimit(name="NoFile", soft=1, hard=2), Ulimit(name="as", soft=3, hard=4)])
+    assert [each["type"] for each in limits(plan(asked, place(), facts()))] == ["RLIMIT_NOFILE", "RLIMIT_AS"]
+    with pytest.raises(InvalidParameter, match="wrong rlimit value: RLIMIT_X"):
+        plan(record(ulimits=[Ulimit(name="x", soft=1, hard=1)]), place(), facts())
+
+
 def test_a_limit_above_the_engines_own_is_left_out() -> None:
     asked = record(ulimits=[Ulimit(name="nofile", soft=10, hard=2000), Ulimit(name="nproc", soft=-1, hard=-1)])
     bound = facts(can_raise_rlimits=False, hard_limits={"nofile": 1000, "nproc": -1})
