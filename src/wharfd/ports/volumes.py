@@ -11,7 +11,8 @@ class VolumeDriver(Protocol):
     async def open(self) -> None: ...
 
     async def create(self, volume: VolumeRecord) -> VolumeRecord:
-        """Make its directory and fill in `mountpoint`.  Raises InvalidParameter for options it does not know."""
+        """Make its directory and fill in `mountpoint`.  Raises InvalidParameter for options it does not know, or a name it
+        cannot keep."""
 
     async def remove(self, volume: VolumeRecord) -> None:
         """Delete its content.  Idempotent."""

@@ -205,3 +205,11 @@ async def test_options_that_do_not_go_together(local: VolumeRig, options: dict[s
     with pytest.raises(InvalidParameter, match=text):
         await local.driver.create(a_volume(options=options))
     assert list(await local.driver.leftovers()) == []
+
+
+@pytest.mark.root
+async def test_a_name_that_no_directory_can_have(local: VolumeRig) -> None:
+    for length in (256, 5000):
+        with pytest.raises(InvalidParameter, match="volume name is too long"):
+            await local.driver.create(a_volume(name="x" * length))
+    assert await local.driver.leftovers() == []

@@ -1,5 +1,6 @@
 """The driver `local`: a directory per volume, `ROOT/NAME/_data`, on which a volume with mount options is mounted while it is used."""
 
+import errno
 import os
 import shutil
 from collections import Counter
@@ -121,6 +122,8 @@ def make_directory(path: str) -> None:
     except FileExistsError:
         pass
     except OSError as e:
+        if e.errno == errno.ENAMETOOLONG:
+            raise InvalidParameter("volume name is too long for this file system") from e
         raise Unavailable(f"volume: {e}") from e
 
 
