@@ -25,9 +25,7 @@ DOCUMENTS = ROOT / "tests" / "spec" / "documents.json"
 
 # What a row should say besides "works".  By route name.
 REMARKS = {
-    "networks.list": "the predefined networks bridge, host, none",
-    "networks.delete": "403, as for every predefined network: there are no others",
-    "networks.prune": "nothing to prune: there are no networks of one's own",
+    "networks.create": "driver `bridge`, gateway mode `nat`; macvlan, ipvlan and configuration networks are 501",
     "build.prune": "nothing to prune: there is no builder, and so no cache",
     "plugins.list": "always empty: there are no managed plugins",
     "images.create": "import (`fromSrc=-`); pulling (`fromImage`) is 501",

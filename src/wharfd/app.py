@@ -106,7 +106,11 @@ from wharfd.engine.execs.users import Users
 from wharfd.engine.images.assembly import assemble
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
+from wharfd.engine.networks.connect import ConnectNetwork, DisconnectNetwork
+from wharfd.engine.networks.create import CreateNetwork
 from wharfd.engine.networks.defaults import ensure_default_networks
+from wharfd.engine.networks.prune import PruneNetworks
+from wharfd.engine.networks.remove import RemoveNetwork
 from wharfd.engine.reconcile import Reconcile
 from wharfd.engine.system import Build, System
 from wharfd.engine.tasks import Tasks
@@ -274,6 +278,14 @@ class Engine:
             cgroup_driver=d.cgroup_driver,
             init_path=d.init_path,
         )
+        name_files = NameFiles(
+            ledger=ledger,
+            files=d.files,
+            host=d.host,
+            dns=settings.dns,
+            dns_search=settings.dns_search,
+            dns_options=settings.dns_options,
+        )
         start = Start(
             ledger=ledger,
             locks=locks,
@@ -282,14 +294,7 @@ class Engine:
             rootfs=d.rootfs,
             volumes=d.volumes,
             attachment=attachment,
-            files=NameFiles(
-                ledger=ledger,
-                files=d.files,
-                host=d.host,
-                dns=settings.dns,
-                dns_search=settings.dns_search,
-                dns_options=settings.dns_options,
-            ),
+            files=name_files,
             planner=self.planner,
             runtime=d.runtime,
             debts=debts,
@@ -413,6 +418,17 @@ class Engine:
             remove=remove_volume,
             prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),
         )
+        remove_network = RemoveNetwork(ledger=ledger, locks=locks, clock=clock, drivers=d.networks)
+        self.networks = NetworkHandlers(
+            ledger=ledger,
+            create=CreateNetwork(ledger=ledger, clock=clock, drivers=d.networks, new_id=fresh_id),
+            remove=remove_network,
+            prune=PruneNetworks(ledger=ledger, clock=clock, remove=remove_network),
+            connect=ConnectNetwork(ledger=ledger, locks=locks, clock=clock, attachment=attachment, files=name_files),
+            disconnect=DisconnectNetwork(
+                ledger=ledger, locks=locks, clock=clock, attachment=attachment, files=name_files
+            ),
+        )
         self.stats = StatsContainer(ledger=ledger, runtime=d.runtime, sandboxes=d.sandboxes)
         self.logs = LogHandlers(logs, clock.now_ns)
         self.attach = AttachHandlers(
@@ -462,7 +478,7 @@ class Engine:
             *ImageHandlers(
                 self.images, driver=self.drivers.rootfs.facts().driver, machine=self.drivers.host.facts().architecture
             ).routes(),
-            *NetworkHandlers(self.ledger).routes(),
+            *self.networks.routes(),
             *self.volumes.routes(),
             *build_routes(),
             *registry_routes(),

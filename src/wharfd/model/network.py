@@ -12,6 +12,7 @@ class IPAMPool(msgspec.Struct, frozen=True, kw_only=True):
     ip_range: str = ""
     gateway: str = ""
     aux_addresses: dict[str, str] = {}
+    is_chosen: bool = False  # by the engine, not by the user: addresses in it cannot be asked for
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,18 +34,42 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
     predefined: bool = False
 
 
+class PortWish(msgspec.Struct, frozen=True, kw_only=True):
+    """A container's port that is to be reachable at the host.
+
+    `host_ip` empty: at all addresses of both families.  `first` 0: at any free port, else at the first free one of `first`…`last`.
+    """
+
+    port: int
+    protocol: str = "tcp"
+    host_ip: str = ""
+    first: int = 0
+    last: int = 0
+
+
+class HostPort(msgspec.Struct, frozen=True, kw_only=True):
+    """A published port: one address of the host (0.0.0.0 and :: are all of a family)."""
+
+    port: int
+    protocol: str
+    host_ip: str
+    host_port: int
+
+
 class EndpointRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a container asks of a network.  Addresses without prefix length; empty: the driver chooses."""
 
     endpoint_id: str
     container_id: str
+    name: str = ""  # the container's
     interface: str = "eth0"
     ipv4: str = ""
     ipv6: str = ""
     mac: str = ""
     aliases: list[str] = []
     driver_opts: dict[str, str] = {}
-    is_gateway: bool = True  # its default route goes through this network
+    is_gateway: bool = True  # the sandbox's default routes go through this network, and its ports are published here
+    ports: list[PortWish] = []
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,3 +83,6 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     ipv6_prefix: int = 0
     ipv6_gateway: str = ""
     mac: str = ""
+    interface: str = "eth0"
+    is_gateway: bool = False
+    ports: list[HostPort] = []

@@ -19,6 +19,9 @@ class ContainerFiles(Protocol):
         Takes well below a millisecond and blocks.  Not synced: they are written again at each start.
         """
 
+    def rewrite(self, container_id: ContainerId, files: Mapping[str, bytes]) -> None:
+        """As `write`, but in place: a running container has them mounted, and sees the change."""
+
     async def remove(self, container_id: ContainerId) -> None:
         """Delete the directory with all that is in it.  Idempotent."""
 

@@ -7,7 +7,7 @@ the caller.
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord
+from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
 
 
 class SandboxDriver(Protocol):
@@ -53,10 +53,25 @@ class NetworkDriver(Protocol):
     async def create_network(self, network: NetworkRecord) -> NetworkRecord:
         """Make it; may fill in pools and options.  Raises InvalidParameter, Forbidden, Conflict."""
 
-    async def delete_network(self, network: NetworkRecord) -> None: ...
+    async def delete_network(self, network: NetworkRecord) -> None:
+        """Idempotent.  Raises Forbidden while something is plugged in."""
 
     async def attach(self, network: NetworkRecord, request: EndpointRequest, sandbox_key: str) -> Endpoint:
         """Plug the sandbox in.  Undoes itself on failure."""
 
     async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
         """Unplug and give the addresses back.  Idempotent."""
+
+    async def unplug(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
+        """As `detach` from a sandbox that lives on: its link is gone when this returns."""
+
+    async def lead(
+        self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str, ports: Sequence[PortWish], name: str
+    ) -> Endpoint:
+        """From now on this endpoint has the sandbox's default routes and the published ports of the container `name`.
+
+        Nothing is changed when it fails.  Raises as `attach`.
+        """
+
+    async def yield_lead(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> Endpoint:
+        """The opposite: another endpoint of the sandbox will have them."""

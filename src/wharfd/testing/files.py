@@ -23,6 +23,10 @@ class FakeFiles(Fake):
         self.enter("write")
         self.content.setdefault(container_id, {}).update(files)
 
+    def rewrite(self, container_id: ContainerId, files: Mapping[str, bytes]) -> None:
+        self.enter("rewrite")
+        self.content[container_id].update(files)
+
     async def remove(self, container_id: ContainerId) -> None:
         self.enter("remove")
         self.content.pop(container_id, None)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 import msgspec
 
 from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound
-from wharfd.model.network import Endpoint, EndpointRequest, IPAMPool, NetworkRecord
+from wharfd.model.network import Endpoint, EndpointRequest, HostPort, IPAMPool, NetworkRecord, PortWish
 from wharfd.testing.builders import a_network
 from wharfd.testing.fake import Fake
 
@@ -117,7 +117,12 @@ class FakeNetwork(Fake):
         held = self.endpoints[network.id]
         if request.endpoint_id in held:
             raise Conflict(f"endpoint {request.endpoint_id} is attached")
-        endpoint = Endpoint(endpoint_id=request.endpoint_id)
+        endpoint = Endpoint(
+            endpoint_id=request.endpoint_id,
+            interface=request.interface,
+            is_gateway=request.is_gateway,
+            ports=self.publish(request.ports),
+        )
         for pool in self.networks[network.id].pools:
             endpoint = self.give_address(endpoint, pool, request, held)
         held[request.endpoint_id] = endpoint
@@ -157,6 +162,36 @@ class FakeNetwork(Fake):
     async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
         self.enter("detach")
         self.endpoints.get(network.id, {}).pop(endpoint.endpoint_id, None)
+
+    async def unplug(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
+        self.enter("unplug")
+        self.endpoints.get(network.id, {}).pop(endpoint.endpoint_id, None)
+
+    async def lead(
+        self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str, ports: Sequence[PortWish], name: str
+    ) -> Endpoint:
+        self.enter("lead")
+        changed = msgspec.structs.replace(endpoint, is_gateway=True, ports=self.publish(ports))
+        self.endpoints[network.id][endpoint.endpoint_id] = changed
+        return changed
+
+    async def yield_lead(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> Endpoint:
+        self.enter("yield_lead")
+        changed = msgspec.structs.replace(endpoint, is_gateway=False, ports=[])
+        self.endpoints[network.id][endpoint.endpoint_id] = changed
+        return changed
+
+    def publish(self, wishes: Sequence[PortWish]) -> list[HostPort]:
+        """At the wanted port, or at 40000 more than the container's."""
+        return [
+            HostPort(
+                port=wish.port,
+                protocol=wish.protocol,
+                host_ip=wish.host_ip or "0.0.0.0",
+                host_port=wish.first or 40000 + wish.port,
+            )
+            for wish in wishes
+        ]
 
 
 def pool_network(pool: IPAMPool) -> IPv4Network | IPv6Network:

@@ -70,6 +70,7 @@ _IFLA_MASTER = 10
 _IFLA_PROTINFO = 12
 _IFLA_OPERSTATE = 16
 _IFLA_LINKINFO = 18
+_IFLA_IFALIAS = 20
 _IFLA_STATS64 = 23
 _IFLA_NET_NS_FD = 28
 _IFLA_INFO_KIND = 1
@@ -129,6 +130,7 @@ class Link:
     peer: int
     operstate: str
     stats: LinkStats
+    alias: str = ""
 
     @property
     def is_up(self) -> bool:
@@ -199,11 +201,14 @@ def set_link(
     mtu: int | None = None,
     master: int | None = None,
     netns_fd: int | None = None,
+    alias: str | None = None,
 ) -> Request:
     """Change what is given.  `master` 0 releases the link.  Linux: a link that is up can be renamed since 6.0, before that not."""
     flags = IFF_UP if up else 0
     change = 0 if up is None else IFF_UP
     body = _IFINFO.pack(AF_UNSPEC, 0, index, flags, change) + _properties(name, mac, mtu, master, netns_fd)
+    if alias is not None:
+        body += attribute(_IFLA_IFALIAS, alias.encode())
     return Request(f"set link {index}", RTM_NEWLINK, _CHANGE, body)
 
 
@@ -310,6 +315,7 @@ def decode_link(body: bytes) -> Link:
         master=_number(attributes, _IFLA_MASTER),
         peer=_number(attributes, _IFLA_LINK),
         operstate=_OPERSTATES[operstate] if operstate < len(_OPERSTATES) else "unknown",
+        alias=text_of(attributes.get(_IFLA_IFALIAS, b"")),
         stats=LinkStats(*_STATS64.unpack_from(attributes.get(_IFLA_STATS64, _NO_STATS))),
     )
 

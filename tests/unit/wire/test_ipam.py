@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfd.model.errors import Conflict, InvalidParameter
+from wharfd.model.errors import Conflict, Forbidden, InvalidParameter
 from wharfd.model.network import IPAMPool
 from wharfd.wire.ipam import AddressPool, free_subnet, mac_of, parse_bip
 
@@ -59,7 +59,7 @@ def test_exhaustion_and_reuse_after_a_round() -> None:
 def test_wanted_address() -> None:
     pool = AddressPool(IPAMPool(subnet="10.9.0.0/24", gateway="10.9.0.1"))
     assert pool.allocate("10.9.0.77") == "10.9.0.77"
-    with pytest.raises(Conflict, match="Address already in use"):
+    with pytest.raises(Forbidden, match="Address already in use"):
         pool.allocate("10.9.0.77")
     with pytest.raises(InvalidParameter):
         pool.allocate("10.8.0.1")

@@ -38,6 +38,18 @@ class FileDirectory:
         except OSError as e:
             raise Internal(f"cannot write the files of container {container_id}: {e.strerror}") from e
 
+    def rewrite(self, container_id: ContainerId, files: Mapping[str, bytes]) -> None:
+        directory = self.directory(container_id)
+        try:
+            for name, content in files.items():
+                fd = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
+                try:
+                    os.write(fd, content)
+                finally:
+                    os.close(fd)
+        except OSError as e:
+            raise Internal(f"cannot write the files of container {container_id}: {e.strerror}") from e
+
     async def remove(self, container_id: ContainerId) -> None:
         try:
             await self.pool.run(remove_tree, self.directory(container_id))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from wharfd.drivers.network.predefined import predefined
 from wharfd.model.errors import Forbidden
-from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord
+from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
 from wharfd.ports.clock import Clock
 
 
@@ -37,6 +37,17 @@ class HostNetwork:
 
     async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
         pass
+
+    async def unplug(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
+        pass
+
+    async def lead(
+        self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str, ports: Sequence[PortWish], name: str
+    ) -> Endpoint:
+        return endpoint
+
+    async def yield_lead(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> Endpoint:
+        return endpoint
 
 
 class NullNetwork(HostNetwork):

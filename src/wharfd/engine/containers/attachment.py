@@ -4,18 +4,19 @@
 record's `networks`, by name.  A container that joins another's sandbox has none of its own, nor has one on the host's network.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from wharfd.engine.containers.endpoints import check_combination
 from wharfd.engine.ledger import Ledger
-from wharfd.model.config import EndpointSettings
+from wharfd.model.config import EndpointIPAMConfig, EndpointSettings
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import Conflict, InvalidParameter, Unavailable
-from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord
+from wharfd.model.errors import Conflict, EngineError, InvalidParameter, Unavailable
+from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
 from wharfd.ports.network import NetworkDriver, SandboxDriver
+from wharfd.wire.ports import Port, parse_bindings, parse_exposed
 
 JOINS = "container:"
 
@@ -59,32 +60,103 @@ class Attachment:
         if mode.startswith(JOINS):
             return Attached(self.sandbox_of(record, mode.removeprefix(JOINS)), dict(record.networks), {})
         check_combination(mode, record.networks)
+        try:
+            return await self.plug_all(record)
+        except EngineError as e:
+            raise e.prefixed("failed to set up container networking: ") from e
+
+    async def plug_all(self, record: ContainerRecord) -> Attached:
         wanted = self.wanted(record)
         needs_sandbox = not wanted or any(self.driver(network).needs_sandbox for _, _, network in wanted)
         key = await self.sandboxes.create(record.sandbox_id) if needs_sandbox else ""
-        gateway = min(wanted, key=gateway_order)[0] if wanted else ""
-        networks = dict(record.networks)
-        endpoints: dict[str, Endpoint] = {}
+        leader = min(wanted, key=gateway_order)[0] if wanted else ""
+        attached = Attached(key, dict(record.networks), {})
         try:
             for number, (name, settings, network) in enumerate(wanted):
-                request = EndpointRequest(
-                    endpoint_id=self.new_id(),
-                    container_id=record.id,
-                    interface=f"eth{number}",
-                    ipv4=settings.ipam_config.ipv4_address if settings.ipam_config else "",
-                    ipv6=settings.ipam_config.ipv6_address if settings.ipam_config else "",
-                    mac=settings.mac_address or (record.config.mac_address if number == 0 else ""),
-                    aliases=settings.aliases or [],
-                    driver_opts=settings.driver_opts or {},
-                    is_gateway=name == gateway,
-                )
+                request = self.request(record, settings, f"eth{number}", leads=name == leader)
+                if number == 0 and not request.mac:
+                    request = msgspec.structs.replace(request, mac=record.config.mac_address)
                 endpoint = await self.driver(network).attach(network, request, key)
-                endpoints[network.id] = endpoint
-                networks[name] = plugged(record, settings, network, endpoint)
+                attached.endpoints[network.id] = endpoint
+                attached.networks[name] = self.plugged(record, settings, network, endpoint)
         except BaseException:
-            await self.unplug(endpoints, key)
+            await self.unplug(attached.endpoints, key)
             raise
-        return Attached(key, networks, endpoints)
+        return attached
+
+    def request(
+        self, record: ContainerRecord, settings: EndpointSettings, interface: str, *, leads: bool
+    ) -> EndpointRequest:
+        ipam = settings.ipam_config or EndpointIPAMConfig()
+        return EndpointRequest(
+            endpoint_id=self.new_id(),
+            container_id=record.id,
+            name=record.name,
+            interface=interface,
+            ipv4=ipam.ipv4_address,
+            ipv6=ipam.ipv6_address,
+            mac=settings.mac_address,
+            aliases=settings.aliases or [],
+            driver_opts=settings.driver_opts or {},
+            is_gateway=leads,
+            ports=port_wishes(record) if leads else [],
+        )
+
+    # While it runs
+
+    async def connect(self, record: ContainerRecord, network: NetworkRecord, settings: EndpointSettings) -> Attached:
+        """Plug a running container into one more network, which may become its way out.
+
+        Raises:
+            EngineError: nothing is changed then.
+        """
+        wanted = [*self.plugged_in(record), (network.name, settings, network)]
+        leads = min(wanted, key=gateway_order)[0] == network.name
+        endpoints = dict(record.endpoints)
+        old = self.leader(record) if leads else None
+        if old is not None:
+            endpoints[old.id] = await self.driver(old).yield_lead(old, endpoints[old.id], record.sandbox_key)
+        try:
+            request = self.request(record, settings, free_interface(endpoints.values()), leads=leads)
+            endpoint = await self.driver(network).attach(network, request, record.sandbox_key)
+        except BaseException:
+            if old is not None:
+                await self.lead(record, old, record.endpoints[old.id])
+            raise
+        endpoints[network.id] = endpoint
+        networks = {**record.networks, network.name: self.plugged(record, settings, network, endpoint)}
+        return Attached(record.sandbox_key, networks, endpoints)
+
+    async def disconnect(self, record: ContainerRecord, network: NetworkRecord) -> Attached:
+        """Unplug a running container from a network; if that was its way out, the next one becomes it."""
+        endpoints = {key: each for key, each in record.endpoints.items() if key != network.id}
+        networks = {name: each for name, each in record.networks.items() if name != network.name}
+        gone = record.endpoints.get(network.id)
+        if gone is not None:
+            await self.driver(network).unplug(network, gone, record.sandbox_key)
+        left = [each for each in self.plugged_in(record) if each[0] != network.name]
+        if left and gone is not None and gone.is_gateway:
+            heir = min(left, key=gateway_order)[2]
+            endpoints[heir.id] = await self.lead(record, heir, endpoints[heir.id])
+        return Attached(record.sandbox_key, networks, endpoints)
+
+    async def lead(self, record: ContainerRecord, network: NetworkRecord, endpoint: Endpoint) -> Endpoint:
+        return await self.driver(network).lead(network, endpoint, record.sandbox_key, port_wishes(record), record.name)
+
+    def plugged_in(self, record: ContainerRecord) -> list[tuple[str, EndpointSettings, NetworkRecord]]:
+        """Of a running container."""
+        found = []
+        for name, settings in record.networks.items():
+            network = self.ledger.networks.get(settings.network_id)
+            if network is not None and network.id in record.endpoints:
+                found.append((name, settings, network))
+        return found
+
+    def leader(self, record: ContainerRecord) -> NetworkRecord | None:
+        for network_id, endpoint in record.endpoints.items():
+            if endpoint.is_gateway:
+                return self.ledger.networks.get(network_id)
+        return None
 
     async def detach(self, record: ContainerRecord) -> None:
         """Give everything back that the record's run may hold.  May be repeated, also for a run that got half-way.
@@ -114,12 +186,39 @@ class Attachment:
         """In the order of the interfaces: the network of `NetworkMode` first, then by name."""
         if record.config.network_disabled:
             return []
-        mode = record.host_config.network_mode
+        main = self.ledger.networks.find(record.host_config.network_mode)
+        main_name = main.name if main is not None else record.host_config.network_mode
         found = []
-        for name in sorted(record.networks, key=lambda name: (name != mode, name)):
+        for name in sorted(record.networks, key=lambda name: (name != main_name, name)):
             settings = record.networks[name]
-            found.append((name, settings, self.ledger.network(settings.network_id or name)))
+            known = self.ledger.networks.get(settings.network_id) or self.ledger.network(name)
+            found.append((name, settings, known))
         return found
+
+    def names(self, record: ContainerRecord, settings: EndpointSettings, network: NetworkRecord) -> list[str] | None:
+        """By which others on the network find it.  Docker: there are such names on networks of one's own only."""
+        if network.predefined:
+            return settings.dns_names
+        names = [record.name, *(settings.aliases or []), record.id[:12], record.config.hostname]
+        return [name for name in dict.fromkeys(names) if name]
+
+    def plugged(
+        self, record: ContainerRecord, settings: EndpointSettings, network: NetworkRecord, endpoint: Endpoint
+    ) -> EndpointSettings:
+        """The settings with what the driver gave."""
+        return msgspec.structs.replace(
+            settings,
+            network_id=network.id,
+            endpoint_id=endpoint.endpoint_id,
+            gateway=endpoint.gateway,
+            ip_address=endpoint.ipv4,
+            ip_prefix_len=endpoint.ipv4_prefix,
+            ipv6_gateway=endpoint.ipv6_gateway,
+            global_ipv6_address=endpoint.ipv6,
+            global_ipv6_prefix_len=endpoint.ipv6_prefix,
+            mac_address=endpoint.mac,
+            dns_names=self.names(record, settings, network),
+        )
 
     def driver(self, network: NetworkRecord) -> NetworkDriver:
         driver = self.drivers.get(network.driver)
@@ -144,21 +243,40 @@ def gateway_order(wanted: tuple[str, EndpointSettings, NetworkRecord]) -> tuple[
     return -settings.gw_priority, network.internal, name
 
 
-def plugged(
-    record: ContainerRecord, settings: EndpointSettings, network: NetworkRecord, endpoint: Endpoint
-) -> EndpointSettings:
-    """The settings with what the driver gave.  Docker: names in the network's DNS exist on networks of one's own only."""
-    names = [record.name, *(settings.aliases or []), record.id[:12], record.config.hostname]
-    return msgspec.structs.replace(
-        settings,
-        network_id=network.id,
-        endpoint_id=endpoint.endpoint_id,
-        gateway=endpoint.gateway,
-        ip_address=endpoint.ipv4,
-        ip_prefix_len=endpoint.ipv4_prefix,
-        ipv6_gateway=endpoint.ipv6_gateway,
-        global_ipv6_address=endpoint.ipv6,
-        global_ipv6_prefix_len=endpoint.ipv6_prefix,
-        mac_address=endpoint.mac,
-        dns_names=settings.dns_names if network.predefined else [name for name in dict.fromkeys(names) if name],
-    )
+def free_interface(endpoints: Iterable[Endpoint]) -> str:
+    """The lowest `ethN` that is not there."""
+    used = {endpoint.interface for endpoint in endpoints}
+    return next(name for number in range(len(used) + 1) if (name := f"eth{number}") not in used)
+
+
+def port_wishes(record: ContainerRecord) -> list[PortWish]:
+    """What its host configuration publishes.  Docker: with `PublishAllPorts` also what is exposed and not bound."""
+    wishes = []
+    bound = set()
+    for binding in parse_bindings(record.host_config.port_bindings):
+        bound.add(binding.port)
+        wishes.append(
+            PortWish(
+                port=binding.port.number,
+                protocol=binding.port.protocol,
+                host_ip=binding.host_ip,
+                first=binding.first,
+                last=binding.last,
+            )
+        )
+    if record.host_config.publish_all_ports:
+        for key in record.config.exposed_ports or ():
+            for port in exposed(key):
+                if port not in bound:
+                    bound.add(port)
+                    wishes.append(PortWish(port=port.number, protocol=port.protocol))
+    # Docker: ports that are asked for by number are given before those that may be any.
+    return sorted(wishes, key=lambda wish: (not wish.first, wish.port, wish.protocol))
+
+
+def exposed(key: str) -> list[Port]:
+    """An image may hold anything."""
+    try:
+        return parse_exposed(key)
+    except InvalidParameter:
+        return []

@@ -47,14 +47,29 @@ def check_endpoint(name: str, endpoint: EndpointSettings, network: NetworkRecord
     if name in PREDEFINED and endpoint.aliases:
         faults.append("network-scoped alias is supported only for containers in user defined networks")
     faults += faults_of_addresses(ipam)
-    if network is not None and has_address and network.predefined:
-        faults.append(
-            "user specified IP address is supported only when connecting to networks with user configured subnets"
-        )
+    if network is not None and has_address:
+        faults += faults_of_subnets(ipam, network)
     if len(faults) == 1:
         raise InvalidParameter(f"invalid endpoint settings:\n{faults[0]}")
     if faults:
         raise InvalidParameter("\n* ".join(["invalid endpoint settings:", *faults]))
+
+
+def faults_of_subnets(ipam: EndpointIPAMConfig, network: NetworkRecord) -> list[str]:
+    """Docker: addresses can be asked for only where the user chose the subnet, so that they do not depend on what was free."""
+    faults = []
+    for address, version in ((ipam.ipv4_address, 4), (ipam.ipv6_address, 6)):
+        if not address:
+            continue
+        subnets = [ipaddress.ip_network(pool.subnet) for pool in network.pools if not pool.is_chosen]
+        subnets = [] if network.predefined else [each for each in subnets if each.version == version]
+        if not subnets:
+            faults.append(
+                "user specified IP address is supported only when connecting to networks with user configured subnets"
+            )
+        elif not version_of(address) or not any(ipaddress.ip_address(address) in each for each in subnets):
+            faults.append(f"no configured subnet or ip-range contain the IP address {address}")
+    return faults
 
 
 def faults_of_addresses(ipam: EndpointIPAMConfig) -> list[str]:

@@ -87,6 +87,10 @@ class NameFiles:
         )
         return self.paths(record.id)
 
+    def rewrite(self, record: ContainerRecord, networks: dict[str, EndpointSettings]) -> None:
+        """The running container's networks have changed."""
+        self.files.rewrite(record.id, {"hosts": self.hosts(record, networks, on_host=False).encode()})
+
     def hosts(self, record: ContainerRecord, networks: dict[str, EndpointSettings], on_host: bool) -> str:
         """Docker: on the host's network, its own file with the extra hosts behind it."""
         of_host = (self.host.read_text("/etc/hosts") if on_host else None) or ""

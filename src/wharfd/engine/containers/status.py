@@ -65,6 +65,11 @@ def shown_ports(record: ContainerRecord) -> Ports:
         except InvalidParameter:  # an image may hold anything
             continue
         shown |= {str(port): None for port in ports}
+    for endpoint in record.endpoints.values():
+        for port in endpoint.ports:
+            key = f"{port.port}/{port.protocol}"
+            binding = PortBinding(host_ip=port.host_ip, host_port=str(port.host_port))
+            shown[key] = [*(shown.get(key) or ()), binding]
     return shown
 
 

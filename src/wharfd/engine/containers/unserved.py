@@ -23,8 +23,6 @@ class Gap:
 
 
 GAPS: Sequence[Gap] = (
-    Gap("HostConfig.PortBindings", "ports are not published yet", lambda _, host: _has_bindings(host)),
-    Gap("HostConfig.PublishAllPorts", "ports are not published yet", lambda _, host: host.publish_all_ports),
     Gap("HostConfig.Links", "containers are not linked yet", lambda _, host: bool(host.links)),
     Gap(
         "HostConfig.DeviceRequests",
@@ -92,10 +90,6 @@ def exceeds_own_limit(name: str, hard: int, facts: HostFacts) -> bool:
     """Whether this engine may not give a process that hard limit (-1: unlimited)."""
     own = facts.hard_limits.get(name, -1)
     return own >= 0 and not facts.can_raise_rlimits and not 0 <= hard <= own
-
-
-def _has_bindings(asked: HostConfig) -> bool:
-    return any(bindings for bindings in (asked.port_bindings or {}).values())
 
 
 def _has_health_check(config: ContainerConfig) -> bool:

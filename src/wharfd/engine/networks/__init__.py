@@ -1,1 +1,1 @@
-"""Use cases of networks: listing, inspecting, pruning.  Making one's own comes later."""
+"""Use cases of networks: create, remove, prune, list, inspect; connect and disconnect containers."""

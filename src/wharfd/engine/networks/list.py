@@ -3,6 +3,7 @@
 import msgspec
 
 from wharfd.engine.ledger import Ledger
+from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.network import NetworkRecord
@@ -28,32 +29,34 @@ class NetworkView(msgspec.Struct, frozen=True, kw_only=True):
 
 def attachments_of(ledger: Ledger, network: NetworkRecord) -> list[Attachment]:
     """Endpoints of running containers."""
-    found = []
+    return attachments_by_name(ledger).get(network.name, [])
+
+
+def attachments_by_name(ledger: Ledger) -> dict[str, list[Attachment]]:
+    """Those of all networks, in one walk."""
+    found: dict[str, list[Attachment]] = {}
     for container in ledger.containers:
-        settings = container.networks.get(network.name)
-        if settings is not None and settings.endpoint_id:
-            found.append(
-                Attachment(
-                    container_id=container.id,
-                    name=container.name,
-                    endpoint_id=settings.endpoint_id,
-                    mac=settings.mac_address,
-                    ipv4=f"{settings.ip_address}/{settings.ip_prefix_len}" if settings.ip_address else "",
-                    ipv6=f"{settings.global_ipv6_address}/{settings.global_ipv6_prefix_len}"
-                    if settings.global_ipv6_address
-                    else "",
-                )
-            )
+        for name, settings in container.networks.items():
+            if settings.endpoint_id:
+                found.setdefault(name, []).append(attachment(container, settings))
     return found
 
 
-def is_used(ledger: Ledger, network: NetworkRecord) -> bool:
-    """Some container, running or not, belongs to it."""
+def attachment(container: ContainerRecord, settings: EndpointSettings) -> Attachment:
+    ipv6 = settings.global_ipv6_address
+    return Attachment(
+        container_id=container.id,
+        name=container.name,
+        endpoint_id=settings.endpoint_id,
+        mac=settings.mac_address,
+        ipv4=f"{settings.ip_address}/{settings.ip_prefix_len}" if settings.ip_address else "",
+        ipv6=f"{ipv6}/{settings.global_ipv6_prefix_len}" if ipv6 else "",
+    )
 
-    def belongs(container: ContainerRecord) -> bool:
-        return network.name in container.networks
 
-    return any(belongs(container) for container in ledger.containers)
+def used_names(ledger: Ledger) -> set[str]:
+    """Networks to which some container, running or not, belongs."""
+    return {name for container in ledger.containers for name in container.networks}
 
 
 def list_networks(ledger: Ledger, filters: Filters) -> list[NetworkView]:
@@ -63,15 +66,14 @@ def list_networks(ledger: Ledger, filters: Filters) -> list[NetworkView]:
         if kind not in ("builtin", "custom"):
             raise InvalidParameter(f"invalid filter: 'type'='{kind}'")
     dangling = filters.boolean("dangling", default=False) if "dangling" in filters else None
+    attachments = attachments_by_name(ledger)
+    used = used_names(ledger)
     return [
-        NetworkView(network=network, attachments=attachments_of(ledger, network))
+        NetworkView(network=network, attachments=attachments.get(network.name, []))
         for network in ledger.networks
-        if matches(network, filters) and (dangling is None or dangling == is_dangling(ledger, network))
+        if matches(network, filters)
+        and (dangling is None or dangling == (not network.predefined and network.name not in used))
     ]
-
-
-def is_dangling(ledger: Ledger, network: NetworkRecord) -> bool:
-    return not network.predefined and not is_used(ledger, network)
 
 
 def matches(network: NetworkRecord, filters: Filters) -> bool:

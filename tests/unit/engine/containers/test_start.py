@@ -203,7 +203,8 @@ async def test_whatever_step_fails_nothing_is_left(rig: Rig, port: str, method: 
         await rig.start(record.id)
     await rig.settle()
     failed = rig.now(record)
-    assert (failed.state, failed.exit_code, failed.error) == (State.EXITED, 128, "broken")
+    prefix = "failed to set up container networking: " if port in {"network", "sandboxes"} else ""
+    assert (failed.state, failed.exit_code, failed.error) == (State.EXITED, 128, f"{prefix}broken")
     assert (failed.started_ns, failed.owed, failed.endpoints) == (0, [], {})
     assert nothing_set_up(rig)
     assert rig.told(record) in ([], ["network connect", "network disconnect"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wharfd.engine.containers.unserved import GAPS, unserved
-from wharfd.model.config import DeviceRequest, HealthConfig, LogConfig, PortBinding, Ulimit
+from wharfd.model.config import DeviceRequest, HealthConfig, LogConfig, Ulimit
 from wharfd.testing.builders import a_config, a_host_config
 from wharfd.testing.host import some_facts
 
@@ -21,8 +21,6 @@ def test_a_plain_container_draws_none() -> None:
 
 
 ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "HostConfig.PortBindings": ({}, {"port_bindings": {"80/tcp": [PortBinding(host_port="8080")]}}),
-    "HostConfig.PublishAllPorts": ({}, {"publish_all_ports": True}),
     "HostConfig.Links": ({}, {"links": ["a:b"]}),
     "HostConfig.DeviceRequests": ({}, {"device_requests": [DeviceRequest(count=-1)]}),
     "HostConfig.LogConfig": ({}, {"log_config": LogConfig(type="json-file", config={"max-size": "10m"})}),

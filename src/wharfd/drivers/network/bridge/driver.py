@@ -1,41 +1,89 @@
-"""The bridge driver: makes bridges, plugs sandboxes in, hands out addresses.
+"""The bridge driver: makes bridges, plugs sandboxes in, hands out addresses, publishes ports.
 
 An endpoint is a veth pair: one end, named after the endpoint, on the bridge; the other, `eth0`, in the sandbox.  It costs about a
 millisecond by raw rtnetlink.  Deleting a link makes the kernel wait for its readers (some 10 ms) with the lock held that every network
 change needs, so `detach` leaves the pair to the end of the namespace, which takes many down at once; what is still there a moment later
-(a disconnect while running) is deleted in one batch.
+is deleted in one batch, and so is the bridge of a network that is gone.
+
+State of the driver changes on the loop only, before what the kernel has to do begins; a network that is being deleted takes no more
+endpoints.
 """
 
 import asyncio
-import contextlib
-import errno
+import hashlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Interface, IPv4Network, ip_address, ip_interface, ip_network
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, ip_address, ip_network
 
-from wharfd.drivers.network.bridge.firewall import Firewall
+import msgspec
+
+from wharfd.drivers.network.bridge import links
+from wharfd.drivers.network.bridge.firewall import Element, Firewall, Member
+from wharfd.drivers.network.bridge.links import veth_name
+from wharfd.drivers.network.bridge.options import (
+    BRIDGE_NAME,
+    DEFAULT_BRIDGE,
+    HOST_BINDING,
+    ICC,
+    MASQUERADE,
+    MTU,
+    BridgeOptions,
+    parse_options,
+    same_bridge,
+)
+from wharfd.drivers.network.bridge.publish import Published, Publisher
 from wharfd.drivers.network.predefined import predefined
-from wharfd.model.errors import Internal, NotImplementedHere, Unavailable
+from wharfd.model.errors import EngineError, Forbidden, Internal, InvalidParameter, Unavailable
 from wharfd.model.ids import NetworkId
-from wharfd.model.network import Endpoint, EndpointRequest, IPAMPool, NetworkRecord
+from wharfd.model.network import Endpoint, EndpointRequest, IPAMPool, NetworkRecord, PortWish
 from wharfd.ports.clock import Clock
-from wharfd.sys import netns
 from wharfd.sys.blocking import Pool
-from wharfd.sys.netlink import Netlink, broadcast_of
-from wharfd.wire import rtnetlink
-from wharfd.wire.ipam import AddressPool, Subnet, free_subnet, mac_of, parse_bip
-from wharfd.wire.rtnetlink import LinkSpec
+from wharfd.sys.netlink import Netlink
+from wharfd.wire.ipam import AddressPool, Subnets, free_subnet, mac_of, parse_bip
+
+__all__ = ["BridgeNetwork", "veth_name"]
 
 log = logging.getLogger(__name__)
 
-BRIDGE_NAME = "com.docker.network.bridge.name"
-MTU = "com.docker.network.driver.mtu"
 LINGER_S = 0.5  # how long a link may outlive its endpoint before it is deleted by hand
 
 
-def veth_name(endpoint_id: str) -> str:
-    return "veth" + endpoint_id[:7]
+@dataclass(slots=True)
+class Net:
+    """A network that is taken up."""
+
+    record: NetworkRecord
+    options: BridgeOptions
+    bridge: str
+    mtu: int
+    pools: list[AddressPool]
+    index: int = 0
+    endpoints: set[str] = field(default_factory=set)
+
+    def elements(self) -> list[Element]:
+        """Of the firewall's sets."""
+        masked = self.options.masquerade
+        return Member(
+            bridge=self.bridge,
+            internal=self.record.internal,
+            quiet=not self.options.icc,
+            masked4=masked,
+            masked6=masked,
+        ).elements()
+
+    def pool(self, version: int, wanted: str = "") -> AddressPool | None:
+        """The one that holds the wanted address, or the first of that family."""
+        pools = [pool for pool in self.pools if pool.subnet.version == version]
+        if wanted:
+            pools = [pool for pool in pools if ip_address(wanted) in pool.subnet] or pools
+        return pools[0] if pools else None
+
+    def gateway(self, pool: AddressPool) -> str:
+        if self.record.internal:
+            return ""
+        return next(each.gateway for each in self.record.pools if each.subnet == str(pool.subnet))
 
 
 class BridgeNetwork:
@@ -60,14 +108,17 @@ class BridgeNetwork:
         self.bridge = bridge
         self.bip = bip
         self.mtu = mtu
+        self.owner = table
         self.ip_masq = ip_masq
         self.icc = icc
         self.firewall = Firewall(table)
+        self.rules = asyncio.Lock()
+        self.publisher = Publisher(self.pool, self.change_rules)
         self.netlink: Netlink | None = None
-        self.networks: dict[NetworkId, NetworkRecord] = {}
-        self.indexes: dict[NetworkId, int] = {}
-        self.addresses: dict[NetworkId, list[AddressPool]] = {}
-        self.going: list[str] = []  # host ends whose endpoint is gone
+        self.nets: dict[NetworkId, Net] = {}
+        self.bridges: dict[str, NetworkId] = {}
+        self.subnets = Subnets(ula=own_ula(table))
+        self.going: list[str] = []  # host ends whose endpoint is gone, bridges whose network is
         self.sweep: asyncio.TimerHandle | None = None
         self.sweeping: asyncio.Future[None] | None = None
 
@@ -75,33 +126,69 @@ class BridgeNetwork:
 
     async def open(self, networks: Sequence[NetworkRecord], endpoints: Mapping[str, Sequence[Endpoint]]) -> None:
         self.netlink = Netlink()
-        for network in networks:
-            self.take_up(network, endpoints.get(network.id, ()))
-        await self.pool.run(self.heal, list(networks), {e.endpoint_id for es in endpoints.values() for e in es})
+        elements: list[Element] = []
+        for record in networks:
+            try:
+                net = self.take_up(record, endpoints.get(record.id, ()))
+            except EngineError as error:
+                log.error("network=%s not taken up: error=%s", record.id, error)
+                continue
+            elements += net.elements()
+        known = {endpoint.endpoint_id for each in endpoints.values() for endpoint in each}
+        await self.pool.run(self.heal, list(self.nets.values()), known)
+        for network_id, each in endpoints.items():
+            if network_id in self.nets:
+                elements += await self.publisher.resume(each)
+        async with self.rules:
+            self.firewall.elements = {(kind, key): value for kind, key, value in elements}
+            await self.pool.run(self.firewall.apply)
 
-    def take_up(self, network: NetworkRecord, endpoints: Sequence[Endpoint] = ()) -> None:
-        self.networks[network.id] = network
-        pools = self.addresses[network.id] = [AddressPool(pool) for pool in network.pools]
+    def take_up(self, record: NetworkRecord, endpoints: Sequence[Endpoint] = ()) -> Net:
+        """Its subnets and addresses are taken from here on.  Raises Forbidden, InvalidParameter."""
+        options = parse_options(record.options)
+        bridge = options.bridge or "br-" + record.id[:12]
+        holder = self.bridges.get(bridge)
+        if holder is not None and holder != record.id:
+            raise same_bridge(record.id, holder, bridge)
+        used = [pool for pool in record.pools if is_used(record, pool)]
+        claimed: list[IPAMPool] = []
+        try:
+            for pool in used:
+                self.subnets.claim(ip_network(pool.subnet))
+                claimed.append(pool)
+        except BaseException:
+            for pool in claimed:
+                self.subnets.release(ip_network(pool.subnet))
+            raise
+        net = Net(record, options, bridge, options.mtu or self.mtu, [AddressPool(pool) for pool in used])
+        self.nets[record.id] = net
+        self.bridges[bridge] = record.id
         for endpoint in endpoints:
-            for pool in pools:
+            net.endpoints.add(endpoint.endpoint_id)
+            for pool_of in net.pools:
                 for address in (endpoint.ipv4, endpoint.ipv6):
-                    if address and ip_address(address) in pool.subnet:
-                        pool.claim(address)
+                    if address and ip_address(address) in pool_of.subnet:
+                        pool_of.claim(address)
+        return net
 
-    def heal(self, networks: Sequence[NetworkRecord], endpoint_ids: set[str]) -> None:
-        """Bridges, addresses and rules as the records say; links on our bridges that no record explains go."""
-        for network in networks:
-            self.make_bridge(network)
-        bridges = set(self.indexes.values())
+    def let_go(self, net: Net) -> None:
+        self.nets.pop(net.record.id, None)
+        self.bridges.pop(net.bridge, None)
+        for pool in net.pools:
+            self.subnets.release(pool.subnet)
+
+    def heal(self, nets: Sequence[Net], endpoint_ids: set[str]) -> None:
+        """Bridges and addresses as the records say; links on them, and bridges of ours, that no record explains go."""
+        for net in nets:
+            try:
+                self.make_bridge(net)
+            except EngineError as error:
+                log.error("network=%s has no bridge: error=%s", net.record.id, error)
+        ours, ports = links.own_links(self.near, self.owner)
         known = {veth_name(endpoint_id) for endpoint_id in endpoint_ids}
-        stray = [link.index for link in self.near.links() if link.master in bridges and link.name not in known]
-        for index in stray:
-            with contextlib.suppress(OSError):
-                self.near.delete_link(index)
-        self.apply_rules()
-
-    def apply_rules(self) -> None:
-        self.firewall.apply([(network, self.bridge_of(network)) for network in self.networks.values()])
+        indexes = {net.index for net in nets} | set(ours.values())
+        stray = [name for name, master in ports.items() if master in indexes and name not in known]
+        links.delete_links(self.near, [*stray, *(ours.keys() - {net.bridge for net in nets})])
 
     @property
     def near(self) -> Netlink:
@@ -109,34 +196,14 @@ class BridgeNetwork:
             raise Internal("the bridge driver is not open")
         return self.netlink
 
-    def bridge_of(self, network: NetworkRecord) -> str:
-        return network.options.get(BRIDGE_NAME) or "br-" + network.id[:12]
-
-    def make_bridge(self, network: NetworkRecord) -> None:
-        name = self.bridge_of(network)
-        mtu = int(network.options.get(MTU) or self.mtu)
-        try:
-            link = self.near.find_link(name)
-            if link is None:
-                self.near.create_bridge(name, mtu=mtu, up=True)
-                link = self.near.link(name)
-            elif link.kind != "bridge":
-                raise Unavailable(f"cannot use {name} as a bridge: there is a link of that name and another kind")
-            have = {str(address.interface) for address in self.near.addresses(index=link.index)}
-            for pool in network.pools:
-                gateway = ip_interface(f"{pool.gateway}/{ip_network(pool.subnet).prefixlen}")
-                if str(gateway) not in have:
-                    self.near.add_address(link.index, gateway, no_dad=True)
-            for old in have - {f"{p.gateway}/{ip_network(p.subnet).prefixlen}" for p in network.pools}:
-                if ip_interface(old).version == 4:
-                    self.near.delete_address(link.index, ip_interface(old))
-            self.near.set_link(link.index, up=True)
-            self.indexes[network.id] = link.index
-            allow_forwarding()
-        except OSError as e:
-            raise Unavailable(f"cannot make bridge {name}: {e}") from e
+    def make_bridge(self, net: Net) -> None:
+        pools = [pool for pool in net.record.pools if is_used(net.record, pool)]
+        if not net.options.has_address:
+            pools = [pool for pool in pools if ":" in pool.subnet]
+        net.index = links.make_bridge(self.near, net.bridge, pools, mtu=net.mtu, owner=self.owner)
 
     async def close(self) -> None:
+        self.publisher.close()
         if self.sweep is not None:
             self.sweep.cancel()
             self.sweep = None
@@ -152,99 +219,177 @@ class BridgeNetwork:
         if self.bip:
             pools = [parse_bip(self.bip)]
         else:
-            subnet = free_subnet(await self.pool.run(self.routed))
+            subnet = free_subnet(await self.pool.run(links.foreign_routes, {self.bridge}))
             pools = [IPAMPool(subnet=str(subnet), gateway=str(subnet.network_address + 1))]
         options = {
-            "com.docker.network.bridge.default_bridge": "true",
-            "com.docker.network.bridge.enable_icc": "true" if self.icc else "false",
-            "com.docker.network.bridge.enable_ip_masquerade": "true" if self.ip_masq else "false",
-            "com.docker.network.bridge.host_binding_ipv4": "0.0.0.0",
+            DEFAULT_BRIDGE: "true",
+            ICC: "true" if self.icc else "false",
+            MASQUERADE: "true" if self.ip_masq else "false",
+            HOST_BINDING: "0.0.0.0",
             BRIDGE_NAME: self.bridge,
             MTU: str(self.mtu),
         }
         return predefined(name, "bridge", self.clock.now_ns(), pools, options)
 
-    def routed(self) -> list[Subnet]:
-        """What the host reaches without its default route, an old bridge of the same name left out."""
-        with Netlink() as netlink:
-            own = netlink.find_link(self.bridge)
-            return [
-                route.destination
-                for route in netlink.routes()
-                if isinstance(route.destination, IPv4Network) and (own is None or route.oif != own.index)
-            ]
-
     async def create_network(self, network: NetworkRecord) -> NetworkRecord:
-        if not network.predefined:
-            raise NotImplementedHere("networks of one's own are not built yet")
-        self.take_up(network)
-        await self.pool.run(self.heal, [network], set())
+        parse_options(network.options)
+        network = msgspec.structs.replace(network, pools=await self.filled(network))
+        net = self.take_up(network)
+        try:
+            await self.pool.run(self.make_bridge, net)
+            await self.change_rules(net.elements(), ())
+        except BaseException:
+            self.let_go(net)
+            await self.pool.run(links.delete_links, self.near, [net.bridge])
+            raise
         return network
 
+    async def filled(self, network: NetworkRecord) -> list[IPAMPool]:
+        """The pools, with one for each family that has none, and with gateways."""
+        pools = [with_gateway(pool) for pool in network.pools]
+        versions = {ip_network(pool.subnet).version for pool in pools}
+        if network.enable_ipv4 and 4 not in versions:
+            routes = await self.pool.run(links.foreign_routes, set(self.bridges))
+            pools.append(chosen(str(self.subnets.free_ipv4(routes))))
+        if network.enable_ipv6 and 6 not in versions:
+            pools.append(chosen(str(self.subnets.free_ipv6())))
+        return pools
+
     async def delete_network(self, network: NetworkRecord) -> None:
-        raise NotImplementedHere("networks of one's own are not built yet")
+        net = self.nets.get(network.id)
+        if net is None:
+            return
+        if net.endpoints:
+            raise Forbidden(f"network {network.name} has active endpoints")
+        self.let_go(net)
+        await self.change_rules((), net.elements())
+        if net.options.bridge:  # its name may be wanted again at once
+            await self.pool.run(links.delete_bridge, self.near, net.bridge)
+            return
+        await self.pool.run(links.drop_addresses, self.near, net.bridge)
+        self.delete_later(net.bridge)
+
+    async def change_rules(self, more: Sequence[Element], less: Sequence[Element]) -> None:
+        """Raises Unavailable."""
+        async with self.rules:
+            if less:
+                await self.pool.run(self.firewall.remove, less)
+            if more:
+                await self.pool.run(self.firewall.add, more)
 
     # Endpoints
 
-    async def attach(self, network: NetworkRecord, request: EndpointRequest, sandbox_key: str) -> Endpoint:
-        pools = self.addresses.get(network.id)
-        if pools is None:
+    def net(self, network: NetworkRecord) -> Net:
+        net = self.nets.get(network.id)
+        if net is None:
             raise Unavailable(f"network {network.name} is not set up")
-        pool = next(p for p in pools if p.subnet.version == 4)
-        address = pool.allocate(request.ipv4)
+        return net
+
+    async def attach(self, network: NetworkRecord, request: EndpointRequest, sandbox_key: str) -> Endpoint:
+        net = self.net(network)
+        endpoint = self.addressed(net, request)
+        net.endpoints.add(endpoint.endpoint_id)
+        published: Published | None = None
+        try:
+            if request.ports and request.is_gateway:
+                published = await self.publish(net, endpoint, request.ports, request.name)
+            await self.pool.run(self.plug, net, endpoint, sandbox_key)
+        except BaseException:
+            if published is not None:
+                await self.publisher.withdraw(endpoint.endpoint_id)
+            self.release(net, endpoint)
+            raise
+        return msgspec.structs.replace(endpoint, ports=published.ports) if published else endpoint
+
+    def addressed(self, net: Net, request: EndpointRequest) -> Endpoint:
+        """The endpoint with its addresses taken.  Raises InvalidParameter, Forbidden, Conflict."""
+        given: dict[int, tuple[AddressPool, str]] = {}
+        try:
+            for version, wanted in ((4, request.ipv4), (6, request.ipv6)):
+                pool = net.pool(version, wanted)
+                if pool is not None:
+                    given[version] = (pool, pool.allocate(wanted))
+                elif wanted:
+                    raise InvalidParameter(f"no configured subnet or ip-range contain the IP address {wanted}")
+        except BaseException:
+            for pool, address in given.values():
+                pool.release(address)
+            raise
         endpoint = Endpoint(
             endpoint_id=request.endpoint_id,
-            ipv4=address,
-            ipv4_prefix=pool.prefix_length,
-            gateway=next(p.gateway for p in network.pools if ":" not in p.subnet),
-            mac=request.mac or mac_of(address),
+            mac=request.mac or (mac_of(given[4][1]) if 4 in given else random_mac()),
+            interface=request.interface,
+            is_gateway=request.is_gateway,
         )
-        try:
-            await self.pool.run(self.plug, network, request, endpoint, sandbox_key)
-        except BaseException:
-            pool.release(address)
-            raise
+        if 4 in given:
+            pool, address = given[4]
+            endpoint = msgspec.structs.replace(
+                endpoint, ipv4=address, ipv4_prefix=pool.prefix_length, gateway=net.gateway(pool)
+            )
+        if 6 in given:
+            pool, address = given[6]
+            endpoint = msgspec.structs.replace(
+                endpoint, ipv6=address, ipv6_prefix=pool.prefix_length, ipv6_gateway=net.gateway(pool)
+            )
         return endpoint
 
-    def plug(self, network: NetworkRecord, request: EndpointRequest, endpoint: Endpoint, sandbox_key: str) -> None:
-        name = veth_name(endpoint.endpoint_id)
-        mtu = int(network.options.get(MTU) or self.mtu)
+    def plug(self, net: Net, endpoint: Endpoint, sandbox_key: str) -> None:
         try:
-            fd = netns.open_fd(sandbox_key)
-            try:
-                near = LinkSpec(name=name, mtu=mtu, master=self.indexes[network.id], up=True)
-                far = LinkSpec(name=request.interface, mac=endpoint.mac, mtu=mtu, netns_fd=fd)
-                self.near.create_veth(near, far)
-                try:
-                    self.configure(request, endpoint, fd)
-                except BaseException:
-                    with contextlib.suppress(OSError):
-                        self.near.delete_link(name)
-                    raise
-            finally:
-                os.close(fd)
+            links.plug(self.near, endpoint, sandbox_key, bridge=net.index, mtu=net.mtu, isolated=not net.options.icc)
         except OSError as e:
-            raise Internal(f"failed to set up container networking: {e}") from e
+            raise Internal(f"cannot plug {endpoint.interface} into network {net.record.name}: {e}") from e
 
-    def configure(self, request: EndpointRequest, endpoint: Endpoint, fd: int) -> None:
-        with Netlink.in_netns(fd) as inside:
-            index = inside.link(request.interface).index
-            address = IPv4Interface(f"{endpoint.ipv4}/{endpoint.ipv4_prefix}")
-            changes = [
-                rtnetlink.set_link(index, up=True),
-                rtnetlink.new_address(index, address, broadcast=broadcast_of(address)),
-            ]
-            if request.is_gateway and endpoint.gateway:
-                default = IPv4Network("0.0.0.0/0")
-                changes.append(rtnetlink.new_route(default, gateway=ip_address(endpoint.gateway), oif=index))
-            inside.execute(changes)
-
-    async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
-        for pool in self.addresses.get(network.id, ()):
+    def release(self, net: Net | None, endpoint: Endpoint) -> None:
+        if net is None or endpoint.endpoint_id not in net.endpoints:
+            return
+        net.endpoints.discard(endpoint.endpoint_id)
+        for pool in net.pools:
             for address in (endpoint.ipv4, endpoint.ipv6):
                 if address and ip_address(address) in pool.subnet:
                     pool.release(address)
-        self.going.append(veth_name(endpoint.endpoint_id))
+
+    async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
+        await self.publisher.withdraw(endpoint.endpoint_id)
+        self.release(self.nets.get(network.id), endpoint)
+        self.delete_later(veth_name(endpoint.endpoint_id))
+
+    async def unplug(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
+        await self.publisher.withdraw(endpoint.endpoint_id)
+        await self.pool.run(links.delete_links, self.near, [veth_name(endpoint.endpoint_id)])
+        self.release(self.nets.get(network.id), endpoint)
+
+    async def lead(
+        self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str, ports: Sequence[PortWish], name: str
+    ) -> Endpoint:
+        net = self.net(network)
+        published = await self.publish(net, endpoint, ports, name) if ports else None
+        try:
+            await self.pool.run(links.set_default_routes, endpoint, sandbox_key)
+        except BaseException as e:
+            if published is not None:
+                await self.publisher.withdraw(endpoint.endpoint_id)
+            if isinstance(e, OSError):
+                raise Internal(f"cannot set the default route by network {network.name}: {e}") from e
+            raise
+        return msgspec.structs.replace(endpoint, is_gateway=True, ports=published.ports if published else [])
+
+    async def yield_lead(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> Endpoint:
+        await self.publisher.withdraw(endpoint.endpoint_id)
+        try:
+            await self.pool.run(links.clear_default_routes, sandbox_key)
+        except OSError as e:
+            raise Internal(f"cannot clear the default route by network {network.name}: {e}") from e
+        return msgspec.structs.replace(endpoint, is_gateway=False, ports=[])
+
+    async def publish(self, net: Net, endpoint: Endpoint, ports: Sequence[PortWish], name: str) -> Published:
+        """Docker: an internal network publishes nothing."""
+        wishes = [] if net.record.internal else ports
+        return await self.publisher.publish(endpoint, wishes, net.options.host_binding, name)
+
+    # Links that outlive what they were for
+
+    def delete_later(self, name: str) -> None:
+        self.going.append(name)
         if self.sweep is None and self.sweeping is None:
             self.sweep = asyncio.get_running_loop().call_later(LINGER_S, self.start_sweep)
 
@@ -262,19 +407,41 @@ class BridgeNetwork:
 
     def delete_lingering(self) -> None:
         names, self.going = self.going, []
-        for name in names:
-            try:
-                self.near.delete_link(name)
-            except OSError as e:
-                if e.errno != errno.ENODEV:
-                    log.warning("link=%s not deleted: error=%s", name, e)
+        links.delete_links(self.near, names)
 
 
-def allow_forwarding() -> None:
-    """Linux: packets pass between bridge and world only with this set (networking/ip-sysctl)."""
-    path = "/proc/sys/net/ipv4/ip_forward"
-    with open(path) as file:
-        if file.read().strip() == "1":
-            return
-    with open(path, "w") as file:
-        file.write("1")
+def is_used(network: NetworkRecord, pool: IPAMPool) -> bool:
+    """Docker: a pool of a family that is not enabled is kept with the network, and that is all."""
+    return network.enable_ipv6 if ":" in pool.subnet else network.enable_ipv4
+
+
+def with_gateway(pool: IPAMPool) -> IPAMPool:
+    """The first address that is not spoken for, unless the user says."""
+    if pool.gateway:
+        return pool
+    subnet = ip_network(pool.subnet)
+    aux = {ip_address(address) for address in pool.aux_addresses.values()}
+    free: Iterable[object] = (subnet[n] for n in range(1, min(subnet.num_addresses, len(aux) + 3)))
+    gateway = next((address for address in free if address not in aux), None)
+    if gateway is None or (isinstance(subnet, IPv4Network) and subnet.prefixlen > 30):
+        raise InvalidParameter(f"invalid network config:\ninvalid subnet {subnet}: it has no room for a gateway")
+    return msgspec.structs.replace(pool, gateway=str(gateway))
+
+
+def chosen(subnet: str) -> IPAMPool:
+    return IPAMPool(subnet=subnet, gateway=str(ip_network(subnet)[1]), is_chosen=True)
+
+
+def random_mac() -> str:
+    return "02:42:" + os.urandom(4).hex(":")
+
+
+def own_ula(table: str) -> str:
+    """A /48 of this machine's own (RFC 4193), the same after each start."""
+    try:
+        with open("/etc/machine-id") as file:
+            seed = file.read()
+    except OSError:
+        seed = ""
+    digits = hashlib.sha256(f"{table} {seed}".encode()).hexdigest()[:10]
+    return f"fd{digits[:2]}:{digits[2:6]}:{digits[6:]}::/48"

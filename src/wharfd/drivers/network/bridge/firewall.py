@@ -1,65 +1,202 @@
-"""The engine's one nftables table: what leaves a bridge for elsewhere takes the host's address.
+"""The engine's one nftables table: what leaves a network takes the host's address, networks are apart, ports are published.
 
-The table is replaced as a whole in one transaction, so that there is never a moment without it or with half of it.
+Its rules are always the same and few; networks and ports are elements of sets and maps, so that a packet costs one look-up and a change
+one element, however many there are.  The table as a whole is replaced in one transaction, so that there is never half of it.
+
+    loopback      nothing of a container reaches 127.0.0.0/8 of the host
+    forward       into a network: answers, its own members, and what was sent to a published port; an internal one is left by nothing
+    publish       the destination of what is sent to a published port becomes the container (also of what the host itself sends)
+    postrouting   what leaves a network takes the address of the link that it leaves by; so does what must come back the same way
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from wharfd.model.errors import Unavailable
-from wharfd.model.network import NetworkRecord
 from wharfd.sys.nftables import Nft, NftError
 
 log = logging.getLogger(__name__)
 
+RULES = """
+    chain loopback {
+        type filter hook prerouting priority raw; policy accept;
+        iifname @bridges ip daddr 127.0.0.0/8 drop
+    }
+    chain forward {
+        type filter hook forward priority filter; policy accept;
+        ct state established,related accept
+        iifname . oifname @same jump inside
+        iifname @internal drop
+        oifname @internal drop
+        oifname @bridges ct status dnat accept
+        oifname @bridges drop
+    }
+    chain inside {
+        ct status dnat accept
+        iifname @quiet drop
+        accept
+    }
+    chain prerouting {
+        type nat hook prerouting priority dstnat; policy accept;
+        ip daddr 127.0.0.0/8 return
+        fib daddr type local jump publish
+    }
+    chain output {
+        type nat hook output priority -100; policy accept;
+        ip6 daddr ::1 return
+        fib daddr type local jump publish
+    }
+    chain publish {
+        dnat ip to ip daddr . meta l4proto . th dport map @one4
+        dnat ip to meta l4proto . th dport map @any4
+        dnat ip6 to ip6 daddr . meta l4proto . th dport map @one6
+        dnat ip6 to meta l4proto . th dport map @any6
+    }
+    chain postrouting {
+        type nat hook postrouting priority srcnat; policy accept;
+        iifname . oifname @same ct status dnat masquerade
+        iifname . oifname @same return
+        oifname @bridges ip saddr 127.0.0.0/8 masquerade
+        meta nfproto ipv4 iifname @masked4 masquerade
+        meta nfproto ipv6 iifname @masked6 masquerade
+    }
+"""
 
-def ruleset(table: str, networks: Sequence[tuple[NetworkRecord, str]]) -> str:
-    """The text for `nft`: networks with the names of their bridges.  A pure function, so that tests can read it."""
-    masquerade, isolate = [], []
-    for network, bridge in networks:
-        for pool in network.pools:
-            family = "ip6" if ":" in pool.subnet else "ip"
-            if network.options.get("com.docker.network.bridge.enable_ip_masquerade", "true") == "true":
-                masquerade.append(f'        {family} saddr {pool.subnet} oifname != "{bridge}" masquerade')
-        if network.options.get("com.docker.network.bridge.enable_icc", "true") != "true":
-            isolate.append(f'        iifname "{bridge}" oifname "{bridge}" drop')
+SETS = {
+    "bridges": "set bridges { type ifname;",
+    "same": "set same { type ifname . ifname;",
+    "internal": "set internal { type ifname;",
+    "quiet": "set quiet { type ifname;",
+    "masked4": "set masked4 { type ifname;",
+    "masked6": "set masked6 { type ifname;",
+    "any4": "map any4 { type inet_proto . inet_service : ipv4_addr . inet_service;",
+    "one4": "map one4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;",
+    "any6": "map any6 { type inet_proto . inet_service : ipv6_addr . inet_service;",
+    "one6": "map one6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service;",
+}
+
+Element = tuple[str, str, str]
+"""Set, key, and for maps the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A network, as far as the rules are concerned."""
+
+    bridge: str
+    internal: bool = False
+    quiet: bool = False  # its members do not talk with each other
+    masked4: bool = True
+    masked6: bool = True
+
+    def elements(self) -> list[Element]:
+        name = f'"{self.bridge}"'
+        found = [("bridges", name, ""), ("same", f"{name} . {name}", "")]
+        wanted = (
+            ("internal", self.internal),
+            ("quiet", self.quiet),
+            ("masked4", self.masked4 and not self.internal),
+            ("masked6", self.masked6 and not self.internal),
+        )
+        return found + [(kind, name, "") for kind, is_in in wanted if is_in]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """A published port: addresses of one family."""
+
+    protocol: str
+    host_ip: str  # 0.0.0.0 or ::: all
+    host_port: int
+    address: str
+    port: int
+
+    def element(self) -> Element:
+        family = "6" if ":" in self.address else "4"
+        key = f"{self.protocol} . {self.host_port}"
+        value = f"{self.address} . {self.port}"
+        if self.host_ip in {"0.0.0.0", "::"}:
+            return (f"any{family}", key, value)
+        return (f"one{family}", f"{self.host_ip} . {key}", value)
+
+
+def ruleset(table: str, elements: Iterable[Element]) -> str:
+    """The text for `nft` that replaces the whole table.  A pure function, so that tests can read it."""
+    by_set: dict[str, list[str]] = {name: [] for name in SETS}
+    for kind, key, value in elements:
+        by_set[kind].append(f"{key} : {value}" if value else key)
+    sets = []
+    for name, head in SETS.items():
+        body = f" elements = {{ {', '.join(by_set[name])} }};" if by_set[name] else ""
+        sets.append(f"    {head}{body} }}")
     return "\n".join(
         [
             f"table inet {table} {{}}",  # so that the deletion never fails
             f"delete table inet {table}",
             f"table inet {table} {{",
-            "    chain postrouting {",
-            "        type nat hook postrouting priority srcnat; policy accept;",
-            *masquerade,
-            "    }",
-            "    chain forward {",
-            "        type filter hook forward priority filter; policy accept;",
-            *isolate,
-            "    }",
+            *sets,
+            RULES.strip("\n"),
             "}",
         ]
     )
 
 
+def change(table: str, verb: str, elements: Sequence[Element]) -> str:
+    lines = []
+    for kind, key, value in elements:
+        # Linux: a map's element is deleted by its key.
+        body = f"{key} : {value}" if value and verb == "add" else key
+        lines.append(f"{verb} element inet {table} {kind} {{ {body} }}")
+    return "\n".join(lines)
+
+
 class Firewall:
-    """One table in the network namespace in which it was opened; used by one thread at a time."""
+    """One table in the network namespace in which it was opened; used by one caller at a time.  All methods block.
+
+    It remembers what is in force, and puts all of it back when the table has gone.
+    """
 
     def __init__(self, table: str) -> None:
         self.table = table
         self.nft: Nft | None = None
+        self.elements: dict[tuple[str, str], str] = {}
 
-    def apply(self, networks: Sequence[tuple[NetworkRecord, str]]) -> None:
-        """Blocks.  Raises Unavailable in words."""
+    def apply(self) -> None:
+        """The whole table.  Raises Unavailable in words."""
+        self.run(ruleset(self.table, [(kind, key, value) for (kind, key), value in self.elements.items()]))
+
+    def add(self, elements: Sequence[Element]) -> None:
+        """On an error nothing has changed."""
+        before = dict(self.elements)
+        self.elements.update({(kind, key): value for kind, key, value in elements})
         try:
-            self.nft = self.nft or Nft()
-            self.nft.run(ruleset(self.table, networks))
-        except (NftError, OSError) as e:
-            raise Unavailable(f"cannot set up masquerading with nftables: {e}") from e
+            self.change("add", elements)
+        except BaseException:
+            self.elements = before
+            raise
 
-    def remove(self) -> None:
-        if self.nft is None:
+    def remove(self, elements: Sequence[Element]) -> None:
+        there = [each for each in elements if (each[0], each[1]) in self.elements]
+        for kind, key, _ in there:
+            del self.elements[kind, key]
+        self.change("delete", there)
+
+    def change(self, verb: str, elements: Sequence[Element]) -> None:
+        if not elements:
             return
         try:
-            self.nft.run(f"table inet {self.table} {{}}\ndelete table inet {self.table}")
-        except NftError as e:
-            log.warning("table=%s not removed: error=%s", self.table, e)
+            self.context().run(change(self.table, verb, elements))
+        except (NftError, OSError) as e:
+            log.warning("table=%s is put back as a whole: %s", self.table, e)
+            self.apply()
+
+    def run(self, text: str) -> None:
+        try:
+            self.context().run(text)
+        except (NftError, OSError) as e:
+            raise Unavailable(f"cannot set up the firewall with nftables: {e}") from e
+
+    def context(self) -> Nft:
+        self.nft = self.nft or Nft()
+        return self.nft

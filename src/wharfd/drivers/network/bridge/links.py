@@ -1,0 +1,192 @@
+"""What the bridge driver has the kernel do: bridges, veth pairs, addresses and routes.  All functions block for about a millisecond."""
+
+import contextlib
+import errno
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+
+from wharfd.model.errors import Internal, Unavailable
+from wharfd.model.network import Endpoint, IPAMPool
+from wharfd.sys import netns
+from wharfd.sys.netlink import Netlink, broadcast_of
+from wharfd.wire import rtnetlink
+from wharfd.wire.netlink import Request
+from wharfd.wire.rtnetlink import LinkSpec
+
+log = logging.getLogger(__name__)
+
+DEFAULT_IPV4, DEFAULT_IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
+
+
+def veth_name(endpoint_id: str) -> str:
+    return "veth" + endpoint_id[:7]
+
+
+def gateway_interface(pool: IPAMPool) -> IPv4Interface | IPv6Interface:
+    return ip_interface(f"{pool.gateway}/{ip_network(pool.subnet).prefixlen}")
+
+
+def make_bridge(near: Netlink, name: str, pools: Sequence[IPAMPool], *, mtu: int, owner: str) -> int:
+    """The bridge with the gateways of its pools, up; what is there already is kept.  Returns its index.
+
+    `owner` is written to the link (`alias`), so that it can be told from other programs' bridges.
+    """
+    try:
+        link = near.find_link(name)
+        if link is None:
+            near.create_bridge(name, mtu=mtu)
+            link = near.link(name)
+            near.execute([rtnetlink.set_link(link.index, alias=owner)])
+            if not any(":" in pool.subnet for pool in pools):
+                write_setting(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "1")
+        elif link.kind != "bridge":
+            raise Unavailable(f"cannot use {name} as a bridge: there is a link of that name and another kind")
+        wanted = {str(gateway_interface(pool)): gateway_interface(pool) for pool in pools if pool.gateway}
+        have = {str(address.interface) for address in near.addresses(index=link.index)}
+        for text, gateway in wanted.items():
+            if text not in have:
+                near.add_address(link.index, gateway, no_dad=gateway.version == 6)
+        for old in have - wanted.keys():
+            if ip_interface(old).version == 4:
+                near.delete_address(link.index, ip_interface(old))
+        near.set_link(link.index, up=True)
+        # Linux: what the host sends from 127.0.0.1 to a published port leaves by the bridge only with this set (ip-sysctl).
+        write_setting(f"/proc/sys/net/ipv4/conf/{name}/route_localnet", "1")
+        allow_forwarding(pools)
+    except OSError as e:
+        raise Unavailable(f"cannot make bridge {name}: {e}") from e
+    return link.index
+
+
+def delete_bridge(near: Netlink, name: str) -> None:
+    try:
+        near.delete_link(name)
+    except OSError as e:
+        if e.errno != errno.ENODEV:
+            raise Internal(f"cannot delete bridge {name}: {e}") from e
+
+
+def drop_addresses(near: Netlink, name: str) -> None:
+    """So that its subnets are free at once; the link itself takes longer to delete."""
+    link = near.find_link(name)
+    if link is not None:
+        for address in near.addresses(index=link.index):
+            with contextlib.suppress(OSError):
+                near.delete_address(link.index, address.interface)
+
+
+def delete_links(near: Netlink, names: Iterable[str | int]) -> None:
+    for name in names:
+        try:
+            near.delete_link(name)
+        except OSError as e:
+            if e.errno != errno.ENODEV:
+                log.warning("link=%s not deleted: error=%s", name, e)
+
+
+def plug(near: Netlink, endpoint: Endpoint, sandbox_key: str, *, bridge: int, mtu: int, isolated: bool) -> None:
+    """A veth pair from the bridge into the sandbox, with addresses and routes.  Raises OSError; nothing is left then."""
+    name = veth_name(endpoint.endpoint_id)
+    fd = netns.open_fd(sandbox_key)
+    try:
+        host_end = LinkSpec(name=name, mtu=mtu, master=bridge, up=True)
+        near.create_veth(host_end, LinkSpec(name=endpoint.interface, mac=endpoint.mac, mtu=mtu, netns_fd=fd))
+        try:
+            if isolated:
+                near.set_bridge_port(near.link(name).index, isolated=True)
+            with Netlink.in_netns(fd) as inside:
+                configure(inside, endpoint)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                near.delete_link(name)
+            raise
+    finally:
+        os.close(fd)
+
+
+def configure(inside: Netlink, endpoint: Endpoint) -> None:
+    index = inside.link(endpoint.interface).index
+    changes = [rtnetlink.set_link(index, up=True)]
+    if endpoint.ipv4:
+        address = IPv4Interface(f"{endpoint.ipv4}/{endpoint.ipv4_prefix}")
+        changes.append(rtnetlink.new_address(index, address, broadcast=broadcast_of(address)))
+    if endpoint.ipv6:
+        changes.append(
+            rtnetlink.new_address(index, IPv6Interface(f"{endpoint.ipv6}/{endpoint.ipv6_prefix}"), no_dad=True)
+        )
+    if endpoint.is_gateway:
+        changes += default_routes(endpoint, index)
+    inside.execute(changes)
+
+
+def default_routes(endpoint: Endpoint, index: int) -> list[Request]:
+    """Through its gateways, where it has them."""
+    routes = []
+    for destination, gateway in ((DEFAULT_IPV4, endpoint.gateway), (DEFAULT_IPV6, endpoint.ipv6_gateway)):
+        if gateway:
+            routes.append(rtnetlink.new_route(destination, gateway=ip_address(gateway), oif=index))
+    return routes
+
+
+def set_default_routes(endpoint: Endpoint, sandbox_key: str) -> None:
+    """Instead of those that are there."""
+    with Netlink.in_netns(sandbox_key) as inside:
+        drop_default_routes(inside)
+        inside.execute(default_routes(endpoint, inside.link(endpoint.interface).index))
+
+
+def clear_default_routes(sandbox_key: str) -> None:
+    with Netlink.in_netns(sandbox_key) as inside:
+        drop_default_routes(inside)
+
+
+def drop_default_routes(inside: Netlink) -> None:
+    for route in inside.routes():
+        if route.destination.prefixlen == 0 and route.gateway is not None:
+            with contextlib.suppress(OSError):
+                inside.delete_route(route.destination, gateway=route.gateway)
+
+
+def own_links(near: Netlink, owner: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Bridges that carry this owner's mark, by name, and the links on any bridge with the index of that bridge."""
+    links = near.links()
+    bridges = {link.name: link.index for link in links if link.kind == "bridge" and link.alias == owner}
+    return bridges, {link.name: link.master for link in links if link.master}
+
+
+def foreign_routes(own: set[str]) -> list[IPv4Network]:
+    """What the host reaches without its default route, but for links of the names `own`.
+
+    Read as text: with a thousand networks that takes a millisecond, and ten by netlink.
+    """
+    found = []
+    with open("/proc/thread-self/net/route") as file:
+        next(file)
+        for line in file:
+            words = line.split()
+            if words[0] in own or words[7] == "00000000":
+                continue
+            address, mask = (int.from_bytes(int(words[at], 16).to_bytes(4, sys.byteorder), "big") for at in (1, 7))
+            found.append(IPv4Network((address & mask, mask.bit_count())))
+    return found
+
+
+def allow_forwarding(pools: Sequence[IPAMPool]) -> None:
+    """Linux: packets pass between bridge and world only with this set (networking/ip-sysctl)."""
+    if any(":" not in pool.subnet for pool in pools):
+        write_setting("/proc/sys/net/ipv4/ip_forward", "1")
+    if any(":" in pool.subnet for pool in pools):
+        write_setting("/proc/sys/net/ipv6/conf/all/forwarding", "1")
+
+
+def write_setting(path: str, value: str) -> None:
+    """Unless it is so already; nothing where the kernel has no such setting."""
+    with contextlib.suppress(FileNotFoundError):
+        with open(path) as file:
+            if file.read().strip() == value:
+                return
+        with open(path, "w") as file:
+            file.write(value)

@@ -1,0 +1,130 @@
+"""Create a network of one's own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from wharfd.engine.containers.endpoints import PREDEFINED
+from wharfd.engine.happenings import network_event
+from wharfd.engine.ledger import Ledger
+from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound, NotImplementedHere
+from wharfd.model.ids import NetworkId
+from wharfd.model.network import IPAMPool, NetworkRecord
+from wharfd.ports.clock import Clock
+from wharfd.ports.network import NetworkDriver
+from wharfd.wire.ipam import check_pools
+
+DEFAULT_DRIVER = "bridge"
+NOT_BUILT = ("macvlan", "ipvlan")
+SWARM_DRIVERS = ("overlay",)
+NO_MANAGER = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm '
+    "and try again."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedNetwork:
+    """A decoded create request."""
+
+    name: str
+    driver: str = ""
+    scope: str = ""
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
+    ipam_driver: str = ""
+    ipam_options: dict[str, str] | None = None
+    pools: Sequence[IPAMPool] = ()
+    internal: bool = False
+    attachable: bool = False
+    ingress: bool = False
+    config_only: bool = False
+    config_from: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class CreateNetwork:
+    """`drivers` by the name in `NetworkRecord.driver`; `new_id` makes 64 hex digits."""
+
+    def __init__(
+        self, *, ledger: Ledger, clock: Clock, drivers: Mapping[str, NetworkDriver], new_id: Callable[[], str]
+    ) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self.drivers = drivers
+        self.new_id = new_id
+
+    async def __call__(self, asked: AskedNetwork) -> NetworkRecord:
+        """Raises InvalidParameter, Forbidden (predefined, overlapping), Conflict (the name is taken), NotFound (no such driver)."""
+        check_name(asked.name)
+        check_swarm(asked)
+        driver = self.driver(asked.driver or DEFAULT_DRIVER)
+        check_families(asked)
+        check_pools(asked.pools)
+        network_id = NetworkId(self.new_id())
+        if self.ledger.networks.reserve(asked.name, network_id) is not None:
+            raise Conflict(f"network with name {asked.name} already exists")
+        try:
+            network = await driver.create_network(self.record(asked, network_id))
+            try:
+                event = network_event(network, "create", network.created_ns)
+                await self.ledger.commit(network, events=[event], durable=True)
+            except BaseException:
+                await driver.delete_network(network)
+                raise
+        except BaseException:
+            self.ledger.networks.release(asked.name, network_id)
+            raise
+        return network
+
+    def driver(self, name: str) -> NetworkDriver:
+        driver = self.drivers.get(name)
+        if driver is not None:
+            return driver
+        if name in NOT_BUILT:
+            raise NotImplementedHere(f"networks of the driver {name} are not built yet")
+        if name in SWARM_DRIVERS:
+            raise Forbidden(NO_MANAGER)
+        raise NotFound(f'plugin "{name}" not found')
+
+    def record(self, asked: AskedNetwork, network_id: NetworkId) -> NetworkRecord:
+        return NetworkRecord(
+            id=network_id,
+            name=asked.name,
+            created_ns=self.clock.now_ns(),
+            driver=asked.driver or DEFAULT_DRIVER,
+            enable_ipv4=asked.enable_ipv4,
+            enable_ipv6=asked.enable_ipv6,
+            ipam_options=asked.ipam_options,
+            pools=list(asked.pools),
+            internal=asked.internal,
+            attachable=asked.attachable,
+            options=asked.options,
+            labels=asked.labels,
+        )
+
+
+def check_name(name: str) -> None:
+    if not name.strip():
+        raise InvalidParameter("invalid name: name is empty")
+    if name in PREDEFINED:
+        raise Forbidden(f"operation is not permitted on predefined {name} network ")
+
+
+def check_swarm(asked: AskedNetwork) -> None:
+    """What only a swarm's networks can be, or what is not built."""
+    if asked.scope == "swarm":
+        raise Forbidden("cannot create a swarm scoped network when swarm is not active")
+    if asked.ingress:
+        raise Forbidden("Ingress network can only be global scope network")
+    if asked.config_from:
+        raise NotFound(f'configuration network "{asked.config_from}" does not exist')
+    if asked.config_only:
+        raise NotImplementedHere("configuration networks are not built yet")
+
+
+def check_families(asked: AskedNetwork) -> None:
+    if not asked.enable_ipv4 and not asked.enable_ipv6:
+        raise InvalidParameter("IPv4 or IPv6 must be enabled")
+    if asked.ipam_driver not in {"", "default"}:
+        raise NotFound(f'plugin "{asked.ipam_driver}" not found')
