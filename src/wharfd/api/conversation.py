@@ -17,6 +17,9 @@ from wharfd.wire.stdcopy import frames
 
 Outputs = Sequence[tuple[int, bytes]]  # number of the stream (1 stdout, 2 stderr), and what was written to it
 INPUT_BYTES = 256 * 1024  # of one read
+HEAD_TIME_S = (
+    0.1  # that a client may take for the head before the first output follows (see `HijackedStream.wait_read`)
+)
 
 
 class Line(Protocol):
@@ -25,6 +28,8 @@ class Line(Protocol):
     async def read(self, limit: int = ...) -> bytes: ...
 
     async def write(self, data: bytes) -> None: ...
+
+    async def wait_read(self, limit_s: float) -> None: ...
 
     async def write_eof(self) -> None: ...
 
@@ -55,10 +60,13 @@ async def converse(line: Line, session: Session, *, framed: bool) -> None:
 
     async def send() -> None:
         try:
-            while outputs := await session.read():
+            outputs = await session.read()
+            await line.wait_read(HEAD_TIME_S)
+            while outputs:
                 for data in encoded(outputs, framed):
                     await line.write(data)
                 await asyncio.sleep(0)  # two that are always ready would leave the loop to nobody else
+                outputs = await session.read()
         except ClientGone:
             pass
         over.set()

@@ -52,6 +52,9 @@ class WebSocketLine:
         """Raises ClientGone."""
         await self._stream.write(frame(self._opcode, data))
 
+    async def wait_read(self, limit_s: float) -> None:
+        """A client of this protocol keeps what it has read."""
+
     async def _end(self, code: int) -> None:
         self._is_over = True
         try:

@@ -154,7 +154,8 @@ async def test_nothing_wanted_is_over_at_once(engine: Engine) -> None:
 async def test_the_log_and_then_what_is_new(engine: Engine) -> None:
     record = await engine.stage.running(config=a_config(), log_path="/log")
     engine.stage.say(record, b"old\n")
-    client, _ = await engine.attach(record, "logs=1&stream=1&stdout=1&stderr=1")
+    client = await engine.open(f"/containers/{record.id}/attach?logs=1&stream=1&stdout=1&stderr=1", *UPGRADE)
+    assert (await client.head()).status == 101
     assert await client.take(8 + 4) == frame(1, b"old\n")
     await until(lambda: record.id in engine.stage.audience.hubs)
     engine.stage.say(record, b"new\n")

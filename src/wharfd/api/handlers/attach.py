@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
 
-from wharfd.api.conversation import Line, converse
+from wharfd.api.conversation import HEAD_TIME_S, Line, converse
 from wharfd.api.errors import message_of, status_of
 from wharfd.api.params import flag, form
 from wharfd.api.router import Route
@@ -108,7 +108,11 @@ def attach_request(query: Query, *, stdin: bool, stdout: bool, stderr: bool) -> 
 
 
 async def talk(line: Line, session: Session, replay: AsyncIterator[bytes], *, framed: bool) -> None:
+    has_begun = False
     async for block in replay:
+        if not has_begun:
+            has_begun = True
+            await line.wait_read(HEAD_TIME_S)
         await line.write(block)
     if session.is_live:
         await converse(line, session, framed=framed)

@@ -5,8 +5,11 @@ connection over gets all of them.  Reading pauses while too much waits; a writer
 """
 
 import asyncio
+import fcntl
 import socket
 import struct
+import sys
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -76,6 +79,16 @@ class Channel(asyncio.Protocol):
         if sock is None or sock.family != socket.AF_UNIX:
             return None
         return PeerCredentials(*struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)))
+
+    def unread(self) -> int:
+        """What the kernel holds of ours that the peer has not taken: 0, or some measure of it.  0 unless this is a UNIX socket.
+
+        # Linux: of a TCP socket it tells what was not acknowledged, which says nothing of the reader.
+        """
+        sock = self.transport.get_extra_info("socket")
+        if self.lost or sock is None or sock.family != socket.AF_UNIX:
+            return 0
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
     def watch_hangup(self) -> None:
         """From now on `gone_away` is called when the peer closes fully, also while nothing is read."""

@@ -1,10 +1,13 @@
 """An answer that is sent piece by piece, and a connection taken over by a handler."""
 
+import asyncio
+
 from wharfd.api.transport.body import Body
 from wharfd.api.transport.channel import WRITE_HIGH, Channel, Chunk, ClientGone
 from wharfd.api.transport.response import HeaderList, encode_headers, may_have_body, status_line
 from wharfd.wire.http1 import Head
 
+READ_TURN_S = 0.0005
 JOIN_BELOW = 8 * 1024  # bytes: smaller pieces are copied into one buffer with their chunk's frame
 
 
@@ -142,6 +145,15 @@ class HijackedStream:
             self._channel.write(data)
         if self._channel.is_write_paused:
             await self._channel.drain()
+
+    async def wait_read(self, limit_s: float) -> None:
+        """Returns when the client has taken from its socket all that was sent, or after that time.
+
+        docker-py reads the head through a buffer and throws away what came along with it, so nothing may follow on its heels.
+        """
+        deadline = self._channel.loop.time() + limit_s
+        while not self.is_closed and self._channel.unread() and self._channel.loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(READ_TURN_S)
 
     async def write_eof(self) -> None:
         """Half-close: the client reads to the end of input; its own input still comes."""
