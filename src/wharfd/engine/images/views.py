@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from wharfd.engine.images.garbage import descriptor_of
+from wharfd.engine.images.names import repository
 from wharfd.engine.images.platforms import as_platform
 from wharfd.engine.images.resolve import Images
 from wharfd.engine.images.select import LIST_ACCEPTED, dangling_test, names_matching, selection
@@ -93,6 +94,8 @@ class ImageViews:
                 if not names:
                     continue
                 summary.tags = [name for name in record.tags if name in names]
+                shown = {repository(name) for name in names}
+                summary.digests = [name for name in record.digests if repository(name) in shown]
             if shared is not None:
                 summary.shared_bytes = sum(shared.get(chain_id, 0) for chain_id in chain_set(record))
             found.append(summary)

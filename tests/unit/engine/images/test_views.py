@@ -61,6 +61,14 @@ async def test_reference_patterns_narrow_the_names(pattern: str, found: list[lis
     assert await listed(rig, reference=pattern) == found
 
 
+async def test_reference_patterns_narrow_the_digests_too() -> None:
+    """The docker command line shows a digest whose repository has no tag as an image of its own."""
+    rig = await ImageRig().up()
+    await rig.loaded("alpine:3.20", "me/app:dev")
+    (summary,) = await rig.views.summaries(Filters.of(reference="me/*"))
+    assert [name.partition("@")[0] for name in summary.digests] == ["docker.io/me/app"]
+
+
 async def test_dangling_and_labels() -> None:
     rig = await ImageRig().up()
     await rig.loaded("named", labels={"a": "1", "b": "2"})
