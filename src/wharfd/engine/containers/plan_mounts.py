@@ -111,7 +111,7 @@ def _base_mounts(record: ContainerRecord, shm_path: str, writable_cgroups: bool)
                 "options": ["rbind", "rprivate", "nosuid", "noexec", "nodev"],
             }
         )
-    else:
+    elif asked.ipc_mode != "none":  # Docker: then /dev/shm is but a name in /dev
         size = asked.shm_size or DEFAULT_SHM_BYTES
         mounts.append(
             {

@@ -298,6 +298,11 @@ def test_a_mount_of_ones_own_replaces_the_standard_one() -> None:
     assert destinations(spec).count("/dev/shm") == 1
 
 
+def test_without_ipc_there_is_no_shm() -> None:
+    assert "/dev/shm" in destinations(made(ipc_mode="private"))
+    assert "/dev/shm" not in destinations(made(ipc_mode="none"))
+
+
 def test_outer_mounts_come_first() -> None:
     mounts = [PlacedMount(source="/s", destination=each) for each in ("/a/b/c", "/a", "/a/b")]
     assert destinations(made(at={"mounts": mounts}))[-3:] == ["/a", "/a/b", "/a/b/c"]
