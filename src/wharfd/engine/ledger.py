@@ -8,6 +8,7 @@ earlier (`post` beside a `commit` that waits for the disk).
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 
@@ -16,12 +17,14 @@ import msgspec
 from wharfd.engine.events import EventBus
 from wharfd.engine.index import Index
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import ContainerNotFound, NetworkNotFound, VolumeNotFound
+from wharfd.model.errors import ContainerNotFound, EngineError, NetworkNotFound, VolumeNotFound
 from wharfd.model.event import Event
 from wharfd.model.image import ImageRecord
 from wharfd.model.network import NetworkRecord
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.records import Deletion, Record, RecordStore
+
+log = logging.getLogger(__name__)
 
 Key = tuple[str, str]
 
@@ -85,6 +88,18 @@ class Ledger:
         entry = self.enter(events)
         self.store.post(changes, entry.events)
         self.settle(entry, changes)
+
+    async def commit_or_post(self, *changes: Record | Deletion, events: Sequence[Event] = ()) -> None:
+        """As `commit`; where that fails (a full disk), as `post`: for what has happened, whether it can be written or not."""
+        try:
+            await self.commit(*changes, events=events)
+        except EngineError as error:
+            log.error(
+                "records=%s shown but not written: error=%s",
+                ",".join(":".join(key_of(each)) for each in changes),
+                error,
+            )
+            self.post(*changes, events=events)
 
     def enter(self, events: Sequence[Event]) -> Entry:
         self.entries += 1

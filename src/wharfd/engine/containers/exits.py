@@ -30,6 +30,8 @@ from wharfd.ports.runtime import Exit
 
 log = logging.getLogger(__name__)
 
+RETRY_S = 2.0  # between attempts to record an exit
+
 
 class Cancellable(Protocol):
     def cancel(self) -> None: ...
@@ -105,14 +107,24 @@ class Exits:
         record = self.ledger.containers.get(exit_seen.container_id)
         if record is not None:
             # The exit belongs to the run that is going on now.  Until it can be recorded there may be another one.
-            self.tasks.spawn(self.follow(exit_seen, record.sandbox_id), f"exit:{exit_seen.container_id[:12]}")
+            self.begin(exit_seen, record.sandbox_id)
+
+    def begin(self, exit_seen: Exit, sandbox_id: str) -> None:
+        self.tasks.spawn(self.follow(exit_seen, sandbox_id), f"exit:{exit_seen.container_id[:12]}")
 
     async def follow(self, exit_seen: Exit, sandbox_id: str) -> None:
         async with self.locks.hold("container", exit_seen.container_id):
             record = self.ledger.containers.get(exit_seen.container_id)
             if record is None or not record.is_running or record.sandbox_id != sandbox_id:
                 return  # a start that failed, and killed what it had begun
-            await self.settle(await self.record(record, exit_seen))
+            try:
+                ended = await self.record(record, exit_seen)
+            except EngineError as error:
+                # A store that cannot be written (a full disk): nobody else tells of this exit, so it is kept.
+                log.error("container=%s exit=%d is recorded later: error=%s", record.id, exit_seen.code, error)
+                self.call_later(RETRY_S, lambda: self.begin(exit_seen, sandbox_id))
+                return
+            await self.settle(ended)
 
     async def record(self, record: ContainerRecord, exit_seen: Exit, *, error: str = "") -> ContainerRecord:
         """Note the exit of a running container, tell of it, wake who waits for it.  Its lock is held.

@@ -121,8 +121,8 @@ class Removal:
                 await self.forget(record, volumes)
         except Exception as error:
             dead = lifecycle.apply(record, lifecycle.RemovalFailed(error=str(error)))
-            await self.ledger.commit(dead)
-            self.waiters.removed(dead)
+            await self.ledger.commit_or_post(dead)
+            self.waiters.removed(dead, dead.error)
             raise
 
     async def volumes_to_go(self, record: ContainerRecord, held: AsyncExitStack) -> Sequence[VolumeRecord]:

@@ -234,6 +234,6 @@ class Start:
         code = error.exit_code if isinstance(error, StartFailed) else FAILED
         record = lifecycle.apply(record, lifecycle.Paid(steps=steps))
         record = lifecycle.apply(record, lifecycle.StartFailed(exit_code=code, error=str(error)))
-        await self.ledger.commit(record, events=events)
-        self.waiters.exited(record)
+        await self.ledger.commit_or_post(record, events=events)
+        self.waiters.not_started(record)
         await self.removal.automatic(record)

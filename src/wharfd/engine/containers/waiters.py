@@ -21,7 +21,7 @@ class WaitCondition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WaitResult:
-    """`error`: why there is no exit to speak of (a start or a removal that failed); mostly empty."""
+    """`error`: what went wrong with the run or the removal that was waited for; mostly empty."""
 
     exit_code: int
     error: str = ""
@@ -72,18 +72,23 @@ class Waiters:
                 del self.by_container[waiting.container_id]
 
     def exited(self, record: ContainerRecord) -> None:
-        """It has ended, also if the restart policy starts it again, and also if it could not be started.
+        """It has ended, also if the restart policy starts it again."""
+        self.release(record, {WaitCondition.NOT_RUNNING, WaitCondition.NEXT_EXIT}, record.error)
 
-        Docker: after a start that failed dockerd leaves those hanging who wait for the next exit; here they learn of it.
+    def not_started(self, record: ContainerRecord) -> None:
+        """It could not be started.
+
+        Docker: dockerd leaves those hanging who wait for the next exit.  Here they get the code, but no error: who asked for the start
+        has been told, and the docker command line would tell it a second time.
         """
-        self.release(record, {WaitCondition.NOT_RUNNING, WaitCondition.NEXT_EXIT})
+        self.release(record, {WaitCondition.NOT_RUNNING, WaitCondition.NEXT_EXIT}, "")
 
-    def removed(self, record: ContainerRecord) -> None:
-        """It is gone, or its removal failed."""
-        self.release(record, set(WaitCondition))
+    def removed(self, record: ContainerRecord, error: str = "") -> None:
+        """It is gone, or its removal failed with `error`.  What went wrong in its life is no matter any more."""
+        self.release(record, set(WaitCondition), error)
 
-    def release(self, record: ContainerRecord, conditions: set[WaitCondition]) -> None:
-        result = WaitResult(record.exit_code, record.error)
+    def release(self, record: ContainerRecord, conditions: set[WaitCondition], error: str) -> None:
+        result = WaitResult(record.exit_code, error)
         for waiting in list(self.by_container.get(record.id, ())):
             if waiting.condition in conditions:
                 waiting.release(result)

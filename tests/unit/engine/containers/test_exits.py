@@ -81,6 +81,20 @@ async def test_the_exit_is_written_before_the_runtime_forgets_it(rig: Rig) -> No
     assert rig.plan.calls.index("records.commit") < rig.plan.calls.index("runtime.delete")
 
 
+async def test_an_exit_that_cannot_be_written_is_recorded_later(rig: Rig) -> None:
+    running = await rig.running()
+    rig.world.records.fail_next("commit", Internal("disk is full"))
+    rig.world.runtime.exit(running.id, 3)
+    at_ns = rig.clock.wall_ns
+    await rig.settle()
+    assert rig.now(running).is_running
+    rig.clock.advance(60)
+    rig.timers.fire()
+    await rig.settle()
+    exited = rig.now(running)
+    assert (exited.state, exited.exit_code, exited.finished_ns, exited.owed) == (State.EXITED, 3, at_ns, [])
+
+
 async def test_what_cannot_be_taken_down_stays_owed(rig: Rig) -> None:
     running = await rig.running()
     rig.world.runtime.fail_next("delete", Internal("busy"))

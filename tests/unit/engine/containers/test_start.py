@@ -222,6 +222,16 @@ async def test_a_program_that_cannot_be_run(rig: Rig, code: int) -> None:
     assert nothing_set_up(rig)
 
 
+async def test_a_failed_start_that_cannot_be_written_is_over_all_the_same(rig: Rig) -> None:
+    record = await rig.created(cmd=["nosuch"])
+    rig.world.runtime.missing_programs["nosuch"] = StartFailed("no such file or directory", 127)
+    rig.world.records.fail_next("commit", Internal("disk is full"))
+    with pytest.raises(StartFailed):
+        await rig.start(record.id)
+    assert (rig.now(record).state, rig.now(record).exit_code) == (State.EXITED, 127)
+    assert rig.world.records.unfired() == []
+
+
 async def test_a_failed_start_wakes_who_waits_for_the_exit(rig: Rig) -> None:
     record = await rig.created(cmd=["nosuch"])
     rig.world.runtime.missing_programs["nosuch"] = StartFailed("no such file or directory", 127)
@@ -229,14 +239,16 @@ async def test_a_failed_start_wakes_who_waits_for_the_exit(rig: Rig) -> None:
     with pytest.raises(StartFailed):
         await rig.start(record.id)
     result = await waiting.result()
-    assert (result.exit_code, result.error) == (127, "no such file or directory")
+    assert (result.exit_code, result.error) == (127, "")  # the error is the start's answer
 
 
 async def test_a_container_that_removes_itself_is_gone_after_a_failed_start(rig: Rig) -> None:
     record = await rig.created(cmd=["nosuch"], host_config=a_host_config(auto_remove=True))
     rig.world.runtime.missing_programs["nosuch"] = StartFailed("no such file or directory", 127)
+    waiting = rig.wait.register(record.id, "removed")
     with pytest.raises(StartFailed):
         await rig.start(record.id)
+    assert (await waiting.result()).error == ""
     assert rig.state(record) is None
     assert rig.told(record) == ["create", "network connect", "network disconnect", "destroy"]
     assert not any(rig.world.leftovers().values())
