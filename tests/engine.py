@@ -172,7 +172,7 @@ class Engine:
         self.start()
 
     def close(self) -> None:
-        """Remove every container, stop, and take the namespace away."""
+        """Remove every container, stop, and take away what a failed test has left on the host."""
         try:
             if self.process is not None and self.process.poll() is None:
                 self.remove_all()
@@ -180,10 +180,15 @@ class Engine:
         finally:
             if self.process is not None and self.process.poll() is None:
                 self.kill()
+            for path in sorted([*cgroups(self.tag), *map(str, cgroup_tops(self.tag))], reverse=True):
+                remove_cgroup(Path(path))
+            for pid, words in self.pids().items():
+                if words.split()[0].rpartition("/")[2] in {"conmon", "crun", "runc"}:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
             netns.delete(self.netns)
-            for top in cgroup_tops(self.tag):
-                with contextlib.suppress(OSError):
-                    top.rmdir()
+            for place in self.mounts():
+                subprocess.run(["umount", "-l", place], check=False)
 
     # API
 
@@ -289,11 +294,7 @@ class Engine:
 
     def traces(self) -> dict[str, list[str]]:
         return {
-            "mounts": sorted(
-                line.split()[4]
-                for line in Path("/proc/self/mountinfo").read_text().splitlines()
-                if str(self.directory) in line
-            ),
+            "mounts": self.mounts(),
             "links": [line.split(": ")[1].split("@")[0] for line in self.inside("ip -o link").splitlines()],
             "rules": self.inside("nft list ruleset").splitlines(),
             "cgroups": cgroups(self.tag),
@@ -311,9 +312,16 @@ class Engine:
             ["nsenter", f"--net={self.netns}", "sh", "-ec", script], check=True, capture_output=True, text=True
         ).stdout
 
+    def mounts(self) -> list[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return sorted(place for place in (line.split()[4] for line in lines) if place.startswith(f"{self.directory}/"))
+
     def processes(self) -> list[str]:
         """Command lines, the engine's own left out, that name this engine's directory."""
-        found = []
+        return sorted(self.pids().values())
+
+    def pids(self) -> dict[int, str]:
+        found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit() or (self.process is not None and int(entry.name) == self.process.pid):
                 continue
@@ -322,13 +330,26 @@ class Engine:
             except OSError:
                 continue
             if str(self.directory) in words and int(entry.name) != os.getpid():
-                found.append(words)
-        return sorted(found)
+                found[int(entry.name)] = words
+        return found
 
 
 def cgroups(tag: str) -> list[str]:
     """Directories below the one of that name, in any hierarchy."""
     return sorted(path for top in cgroup_tops(tag) for path in directories_below(top))
+
+
+def remove_cgroup(place: Path) -> None:
+    """With the processes in it."""
+    with contextlib.suppress(OSError):
+        for pid in (place / "cgroup.procs").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while place.is_dir() and time.monotonic() < deadline:
+        try:
+            place.rmdir()
+        except OSError:
+            time.sleep(0.01)
 
 
 def cgroup_tops(tag: str) -> list[Path]:
