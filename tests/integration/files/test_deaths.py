@@ -85,7 +85,8 @@ def test_the_engine_dies_during_copies(engine: Engine) -> None:
         begin_put(engine, at_rest),
         begin_put(engine, runs),
     ]
-    until_seen(engine, at_rest, "/tmp/half/f10")
+    for ref in (at_rest, runs):
+        until_seen(engine, ref, "/tmp/half/f10")
     assert workers_of(engine)
     engine.kill()
     # The death of the engine is the death of its workers, and of their mounts with them.
