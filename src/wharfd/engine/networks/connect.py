@@ -10,7 +10,7 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import Conflict, Forbidden, Internal, InvalidParameter, NotFound
+from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from wharfd.model.network import NetworkRecord
 from wharfd.ports.clock import Clock
 
@@ -71,7 +71,7 @@ class DisconnectNetwork:
         """Docker: `force` is for a container that is gone, whose endpoint is still there; this engine leaves none.
 
         Raises:
-            InvalidParameter, NotFound, Internal (it is not on it; dockerd's status, too), Conflict (it is being removed).
+            InvalidParameter, NotFound, Conflict (it is not on it, or is being removed).
         """
         check_refs(container_ref)
         network = self.ledger.network(network_ref)
@@ -89,7 +89,8 @@ class DisconnectNetwork:
                     "cannot disconnect container from host network - container was created in host network mode"
                 )
             if network.name not in record.networks:
-                raise Internal(f"container {record.id} is not connected to network {network.name}")
+                # Docker: 500, though it is no fault of the daemon's.
+                raise Conflict(f"container {record.id} is not connected to network {network.name}")
             if record.is_running:
                 await self.unplug(record, network)
             else:
