@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.faults import faults
 from tests.engine import Engine
 
 
@@ -14,3 +15,5 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with Engine(directory) as running:
         running.load_base_image()
         yield running
+        found = faults(running.log)
+    assert not found, found[0]

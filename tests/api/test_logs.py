@@ -155,7 +155,9 @@ def test_wait(engine: Engine, version: str) -> None:
     assert at("POST", "/containers/{id}/wait", id=identifier).json["StatusCode"] == 0
     engine.post(f"/containers/{identifier}/start")
     assert at("POST", "/containers/{id}/wait", id=identifier).json["StatusCode"] == 7
-    assert at("POST", "/containers/{id}/wait", id=identifier, query={"condition": "not-running"}).json["StatusCode"] == 7
+    assert (
+        at("POST", "/containers/{id}/wait", id=identifier, query={"condition": "not-running"}).json["StatusCode"] == 7
+    )
     answer = at.send("POST", "/containers/{id}/wait", id=identifier, query={"condition": "nonsense"})
     if minor(version) >= 30:
         assert (answer.status, answer.message) == (400, 'invalid condition: "nonsense"')
