@@ -12,11 +12,13 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -306,6 +308,15 @@ class Engine:
                 if "/layers/" not in path
             ),
         }
+
+    def holdings(self) -> Counter[str]:
+        """Kinds of the engine's open files and how many there are of each, its tasks and listeners."""
+        info = self.get("/info").json
+        kinds: Counter[str] = Counter(tasks=info["NGoroutines"], listeners=info["NEventsListener"])
+        for fd in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                kinds[re.sub(r":\[\d+\]$|[0-9a-f]{64}", "", str(fd.readlink()))] += 1
+        return kinds
 
     def inside(self, script: str) -> str:
         return subprocess.run(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine import Engine, settled
-from tests.integration.engine.rig import difference, holdings, until
+from tests.integration.engine.rig import difference, until
 
 NEEDED = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
 
@@ -48,11 +48,13 @@ def warm_files(engine: Engine) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(engine: Engine, quiet: dict[str, list[str]]) -> Iterator[None]:
-    held = holdings(engine)
+    held = engine.holdings()
     yield
     engine.remove_all()
     found = settled(engine, quiet)
     come_and_gone = difference(quiet, found)
     quiet.update(found)  # what one test has left is not the next one's fault
     assert come_and_gone == []
-    until(lambda: not holdings(engine) - held, lambda: f"the engine holds more than before: {holdings(engine) - held}")
+    until(
+        lambda: not engine.holdings() - held, lambda: f"the engine holds more than before: {engine.holdings() - held}"
+    )

@@ -2,11 +2,10 @@
 
 import json
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,6 @@ def until(claim: Callable[[], object], otherwise: str | Callable[[], str] = "", 
         if time.monotonic() > deadline:
             raise AssertionError(otherwise if isinstance(otherwise, str) else otherwise())
         time.sleep(0.02)
-
-
-def holdings(engine: Engine) -> Counter[str]:
-    """Kinds of the engine's open files and how many there are of each, and its tasks."""
-    info = engine.get("/info").json
-    kinds: Counter[str] = Counter(tasks=info["NGoroutines"], listeners=info["NEventsListener"])
-    for fd in Path(f"/proc/{engine.pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
-            kinds[re.sub(r":\[\d+\]$|[0-9a-f]{64}", "", str(fd.readlink()))] += 1
-    return kinds
 
 
 def difference(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine import Engine
-from tests.integration.engine.rig import holdings, until
+from tests.integration.engine.rig import until
 from tests.integration.streams.rig import attach, exec_run
 
 NEEDED = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
@@ -37,10 +37,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(engine: Engine) -> Iterator[None]:
-    held = holdings(engine)
+    held = engine.holdings()
     yield
     engine.remove_all()
-    until(lambda: not holdings(engine) - held, lambda: f"the engine holds more than before: {holdings(engine) - held}")
+    until(lambda: not engine.holdings() - held, lambda: f"the engine holds more than before: {engine.holdings() - held}")
 
 
 @pytest.fixture

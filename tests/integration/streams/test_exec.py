@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.engine import Engine
-from tests.integration.engine.rig import holdings, past_events, until
+from tests.integration.engine.rig import past_events, until
 from tests.integration.streams.rig import (
     Hijacked,
     exec_create,
@@ -219,9 +219,9 @@ def test_many_execs_leave_nothing(engine: Engine, running: str) -> None:
             exec_run(engine, running, "nope")
 
     several(2)
-    held = holdings(engine)
+    held = engine.holdings()
     several(20)
-    until(lambda: not holdings(engine) - held, lambda: f"{holdings(engine) - held}")
+    until(lambda: not engine.holdings() - held, lambda: f"{engine.holdings() - held}")
     assert [child for child in children(engine.pid) if state(child) == "Z"] == []
     until(lambda: engine.post(f"/containers/{running}/stop?t=0").status in (204, 304))
 
