@@ -72,8 +72,12 @@ def answer(job: protocol.Job, descriptors: Sequence[int]) -> protocol.Reply:
 
 
 def readable(error: Exception) -> str:
-    """Names in archives are any bytes; the message is text."""
-    return str(error).encode("utf-8", "backslashreplace").decode()
+    """Names in archives are any bytes, and of any length; the message is text.  Docker: the kernel's words begin small."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+        text = f"{where}{error.strerror[0].lower()}{error.strerror[1:]}"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ ARCHIVE_ERRORS = frozenset(
      errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EXDEV, errno.ERANGE, errno.E2BIG)
 )  # fmt: skip
 
+SHOWN_CHARACTERS = 64  # of a name, in a message
 RESERVE_BYTES = 64 << 20  # of the disk, that no archive may fill
 
 
@@ -204,6 +205,11 @@ def set_xattrs(fd: int, xattrs: dict[str, bytes]) -> None:
                 raise
 
 
+def shown(name: str) -> str:
+    """Of a message."""
+    return repr(name) if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]!r}…"
+
+
 def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
     """Unpack into `into`, which is made.
 
@@ -221,10 +227,10 @@ def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
                 writer.add(entry, reader)
             except OSError as e:
                 if e.errno in ARCHIVE_ERRORS:
-                    raise InvalidParameter(f"invalid archive: {entry.name!r}: {e.strerror}") from e
+                    raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e.strerror}") from e
                 raise
             except (ValueError, OverflowError) as e:
-                raise InvalidParameter(f"invalid archive: {entry.name!r}: {e}") from e
+                raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e}") from e
         reader.drain()
         writer.tree.finish()
     finally:

@@ -32,7 +32,9 @@ def settle(diff: str, unpacked: UnpackedLayer, below: Sequence[str]) -> int:
         source = stack.find(os.fsdecode(link.target), follow=False)
         target = f"{diff}/{os.fsdecode(link.path)}"
         if source is None or not stat.S_ISREG(os.lstat(source).st_mode):
-            raise InvalidParameter(f"invalid layer: hard link {link.path!r} to {link.target!r}, which does not exist")
+            raise InvalidParameter(
+                f"invalid layer: hard link {os.fsdecode(link.path)!r} to {os.fsdecode(link.target)!r}, which does not exist"
+            )
         shutil.copyfile(source, target, follow_symlinks=False)
         take_attributes(source, target)
         copied += os.lstat(target).st_size
