@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
+from wharfd.cli.flags import DEFAULT_FILE
 from wharfd.model.config import Ulimit
 from wharfd.model.settings import Settings
 from wharfd.wire.limits import parse_size
 
-DEFAULT_FILE = "/etc/wharfd/daemon.json"
 LOG_DRIVERS = ("json-file", "local", "none")
 # Linux: 15 bytes; the kernel takes nearly all characters, but the name also stands in firewall rules.
 LINK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")

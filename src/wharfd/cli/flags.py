@@ -7,6 +7,10 @@ import argparse
 from collections.abc import Sequence
 
 import wharfd
+from wharfd.model.settings import Settings
+
+DEFAULT_FILE = "/etc/wharfd/daemon.json"
+DEFAULTS = Settings()
 
 
 class Repeated(argparse.Action):
@@ -23,13 +27,24 @@ class Repeated(argparse.Action):
         setattr(namespace, self.dest, [*have, values])
 
 
+def default_words(dest: str) -> str:
+    """What stands behind the help of a flag; the flag itself stays None where it is not given."""
+    value = {"config_file": DEFAULT_FILE, "shutdown_timeout": DEFAULTS.shutdown_timeout_s}.get(dest)
+    if value is None:
+        value = getattr(DEFAULTS, dest, "")
+    return f" (default: {value})" if value else ""
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="wharfd", description="A container engine that speaks the Docker Engine API.")
     top.add_argument("-v", "--version", action="version", version=f"wharfd {wharfd.__version__}")
     verbs = top.add_subparsers(dest="verb", required=True)
     serve = verbs.add_parser("serve", help="run the engine in the foreground")
     text = {
-        ("-H", "--host"): ("hosts", "where to listen: unix://PATH or fd:// (systemd); may be repeated"),
+        ("-H", "--host"): (
+            "hosts",
+            "where to listen: unix://PATH or fd:// (systemd); may be repeated (default: unix:///run/wharfd.sock)",
+        ),
         ("--label",): ("labels", "a label of the engine, key=value; may be repeated"),
         ("--log-opt",): ("log_opts", "default log option, key=value; may be repeated"),
         ("--add-runtime",): ("runtimes", "an OCI runtime, name=path; may be repeated"),
@@ -48,13 +63,16 @@ def parser() -> argparse.ArgumentParser:
         ("--config-file",): ("config_file", "settings in JSON, with the keys of daemon.json"),
         ("-G", "--group"): ("group", "group that owns the sockets"),
         ("-l", "--log-level"): ("log_level", "debug, info, warn, error or fatal"),
-        ("--bip",): ("bip", "address of the default bridge, as CIDR"),
+        ("--bip",): ("bip", "address of the default bridge, as CIDR (default: a free subnet)"),
         ("-b", "--bridge"): ("bridge", "name of the default bridge's link"),
         ("--mtu",): ("mtu", "MTU of the default bridge"),
         ("--default-runtime",): ("default_runtime", "OCI runtime of containers that ask for none"),
-        ("-s", "--storage-driver"): ("storage_driver", "overlay2"),
-        ("--log-driver",): ("log_driver", "default log driver"),
-        ("--cgroup-parent",): ("cgroup_parent", "cgroup under which containers are put"),
+        ("-s", "--storage-driver"): ("storage_driver", "the storage driver; there is one"),
+        ("--log-driver",): ("log_driver", "default log driver: json-file, local or none"),
+        ("--cgroup-parent",): (
+            "cgroup_parent",
+            "cgroup under which containers are put (default: /wharfd, or system.slice under systemd)",
+        ),
         ("--default-shm-size",): ("default_shm_size", "size of /dev/shm, e.g. 64M"),
         ("--default-ipc-mode",): ("default_ipc_mode", "private or shareable"),
         ("--default-cgroupns-mode",): ("default_cgroupns_mode", "private or host"),
@@ -64,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         ("--shutdown-timeout",): ("shutdown_timeout", "seconds that answers may take at the end"),
     }
     for names, (dest, words) in single.items():
-        serve.add_argument(*names, dest=dest, metavar="VALUE", help=words)
+        serve.add_argument(*names, dest=dest, metavar="VALUE", help=words + default_words(dest))
     switches = {
         ("-D", "--debug"): ("debug", "the same as --log-level debug"),
         ("--init",): ("init", "run an init in every container"),
