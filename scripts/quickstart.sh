@@ -73,3 +73,12 @@ show "curl --unix-socket $socket \"http:/v1.40/containers/$id/logs?stdout=1\" --
 curl -sS --unix-socket "$socket" "http:/v1.40/containers/$id/logs?stdout=1" --output -
 
 printf '\nThe engine goes on running.  Point a docker client at it:  export DOCKER_HOST=unix://%s\n' "$socket"
+if [ ! -d /run/systemd/system ]; then
+    printf 'Its log: %s.  ' "$log"
+    [ $# -gt 0 ] || [ "$socket" != /run/wharfd.sock ] || printf 'Stop it: kill $(cat /run/wharfd.pid)  (containers go on).'
+    echo
+elif systemctl is-active --quiet wharfd.service; then
+    echo "Its log: journalctl -u wharfd.  Stop it: systemctl stop wharfd  (containers go on)."
+else
+    echo "Its log: journalctl -u wharfd-quickstart.  Stop it: systemctl stop wharfd-quickstart  (containers go on)."
+fi
