@@ -65,7 +65,11 @@ class RootfsStore(Protocol):
         """Unmount and delete the writable directories."""
 
     async def size_rw(self, container_id: ContainerId) -> int:
-        """Bytes of the files in the writable layer."""
+        """Bytes of the files in the writable layer.
+
+        Raises:
+            NotFound: it is not prepared, or is being removed.
+        """
 
     async def leftovers(self) -> Sequence[ContainerId]:
         """Ids that have directories or mounts here, recorded or not."""

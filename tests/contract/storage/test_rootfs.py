@@ -35,6 +35,15 @@ async def test_removing_a_mounted_one_unmounts_it(storage: StorageRig) -> None:
     assert list(await storage.rootfs.leftovers()) == []
 
 
+async def test_what_is_gone_has_no_size(storage: StorageRig) -> None:
+    with pytest.raises(NotFound):
+        await storage.rootfs.size_rw(CONTAINER)
+    await storage.rootfs.prepare(CONTAINER, await storage.stack(BASE))
+    await storage.rootfs.remove(CONTAINER)
+    with pytest.raises(NotFound):
+        await storage.rootfs.size_rw(CONTAINER)
+
+
 async def test_a_missing_layer_is_named(storage: StorageRig) -> None:
     with pytest.raises(NotFound):
         await storage.rootfs.prepare(CONTAINER, [ChainId("sha256:" + "0" * 64)])

@@ -159,7 +159,10 @@ class OverlayRootfs:
         return self.layers.trash.throw(home)
 
     async def size_rw(self, container_id: ContainerId) -> int:
-        return await self.pool.run(size_of_files, f"{self.layout.container(container_id)}/upper")
+        try:
+            return await self.pool.run(size_of_files, f"{self.layout.container(container_id)}/upper")
+        except FileNotFoundError as e:
+            raise NotFound(f"container {container_id} has no root file system") from e
 
     async def leftovers(self) -> Sequence[ContainerId]:
         return await self.pool.run(self.find_leftovers)
