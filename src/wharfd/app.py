@@ -50,6 +50,7 @@ from wharfd.drivers.files.directory import FileDirectory
 from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
 from wharfd.drivers.logs.kinds import log_drivers
 from wharfd.drivers.network.bridge.driver import BridgeNetwork
+from wharfd.drivers.network.dns.server import NameServers
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
 from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.drivers.paths.local import LocalPaths
@@ -199,6 +200,7 @@ class Drivers:
             "host": wrap("host-network", HostNetwork(self.clock)),
             "null": wrap("null-network", NullNetwork(self.clock)),
         }
+        self.name_servers = wrap("name-servers", NameServers(self.network_pool))
         self.volumes: Mapping[str, VolumeDriver] = {
             "local": wrap("volumes", LocalVolumes(f"{data}/volumes", self.storage_pool))
         }
@@ -220,6 +222,7 @@ class Drivers:
     async def close(self) -> None:
         self.streams.close()
         await self.runtime.close()
+        await self.name_servers.close()
         for network in self.networks.values():
             await network.close()
         await self.sandboxes.close()
@@ -255,7 +258,22 @@ class Engine:
             ingester=d.workers,
             host=d.host,
         )
-        attachment = Attachment(ledger=ledger, sandboxes=d.sandboxes, drivers=d.networks, new_id=fresh_id)
+        name_files = NameFiles(
+            ledger=ledger,
+            files=d.files,
+            host=d.host,
+            dns=settings.dns,
+            dns_search=settings.dns_search,
+            dns_options=settings.dns_options,
+        )
+        attachment = Attachment(
+            ledger=ledger,
+            sandboxes=d.sandboxes,
+            drivers=d.networks,
+            name_servers=d.name_servers,
+            new_id=fresh_id,
+            upstreams=name_files.upstreams,
+        )
         debts = Debts(ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes)
         removal = Removal(
             ledger=ledger,
@@ -277,14 +295,6 @@ class Engine:
             cgroup_parent=d.cgroup_parent,
             cgroup_driver=d.cgroup_driver,
             init_path=d.init_path,
-        )
-        name_files = NameFiles(
-            ledger=ledger,
-            files=d.files,
-            host=d.host,
-            dns=settings.dns,
-            dns_search=settings.dns_search,
-            dns_options=settings.dns_options,
         )
         start = Start(
             ledger=ledger,
@@ -337,6 +347,7 @@ class Engine:
             sandboxes=d.sandboxes,
             networks=d.networks,
             volumes=d.volumes,
+            attachment=attachment,
             debts=debts,
             removal=removal,
             exits=self.exits,

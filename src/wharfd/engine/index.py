@@ -27,6 +27,7 @@ class Index(Generic[T]):
         self.by_id: dict[str, T] = {}
         self.by_name: dict[str, str] = {}  # name -> id; holds reservations of ids that have no record yet, too
         self.sorted_ids: list[str] = []
+        self.changes = 0  # how often a record came, changed or went
 
     def __iter__(self) -> Iterator[T]:
         return iter(list(self.by_id.values()))
@@ -52,6 +53,7 @@ class Index(Generic[T]):
 
     def put(self, record: T) -> None:
         """Add, or replace the record of the same id.  A changed name is moved."""
+        self.changes += 1
         old = self.by_id.get(record.id)
         if old is None:
             insort(self.sorted_ids, record.id)
@@ -64,6 +66,7 @@ class Index(Generic[T]):
         record = self.by_id.pop(identifier, None)
         if record is None:
             return
+        self.changes += 1
         self.release(record.name, identifier)
         at = bisect_left(self.sorted_ids, identifier)
         if at < len(self.sorted_ids) and self.sorted_ids[at] == identifier:

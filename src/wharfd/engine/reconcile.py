@@ -23,12 +23,14 @@ import msgspec
 
 from wharfd.engine import lifecycle
 from wharfd.engine.containers import restart_policy
+from wharfd.engine.containers.attachment import Attachment
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
 from wharfd.engine.containers.removal import Removal
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import ContainerRecord, State
+from wharfd.model.errors import EngineError
 from wharfd.model.ids import ContainerId, VolumeName
 from wharfd.model.network import Endpoint
 from wharfd.model.volume import VolumeRecord
@@ -75,6 +77,7 @@ class Reconcile:
         sandboxes: SandboxDriver,
         networks: Mapping[str, NetworkDriver],
         volumes: Mapping[str, VolumeDriver],
+        attachment: Attachment,
         debts: Debts,
         removal: Removal,
         exits: Exits,
@@ -88,6 +91,7 @@ class Reconcile:
         self.sandboxes = sandboxes
         self.networks = networks
         self.volumes = volumes
+        self.attachment = attachment
         self.debts = debts
         self.removal = removal
         self.exits = exits
@@ -172,7 +176,12 @@ class Reconcile:
             unseen = Exit(container_id=record.id, code=GONE_CODE, at_ns=self.clock.now_ns())
             error = "" if seen.exit else GONE_ERROR
             await self.exits.settle(await self.exits.record(record, seen.exit or unseen, error=error))
-        elif seen.paused and record.state is State.RUNNING:
+            return
+        try:
+            await self.attachment.resume(record)
+        except EngineError as error:
+            log.error("container=%s finds no names: error=%s", record.id, error)
+        if seen.paused and record.state is State.RUNNING:
             await self.ledger.commit(lifecycle.apply(record, lifecycle.PauseAsked()))
         elif not seen.paused and record.state is State.PAUSED:
             await self.ledger.commit(lifecycle.apply(record, lifecycle.UnpauseAsked()))

@@ -75,3 +75,24 @@ class NetworkDriver(Protocol):
 
     async def yield_lead(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> Endpoint:
         """The opposite: another endpoint of the sandbox will have them."""
+
+
+class Lookup(Protocol):
+    """The names that a sandbox can see.  Does not wait."""
+
+    def addresses(self, name: str) -> Sequence[str]:
+        """Of both families; empty: no name of ours."""
+
+    def names(self, address: str) -> Sequence[str]: ...
+
+
+class NameServers(Protocol):
+    """The resolver at 127.0.0.11 in each sandbox that is on a network of one's own."""
+
+    async def serve(self, sandbox_id: str, sandbox_key: str, lookup: Lookup, upstreams: Sequence[str]) -> None:
+        """From now on, until `stop`.  What `lookup` does not know is asked of `upstreams`.  Served already: nothing changes."""
+
+    async def stop(self, sandbox_id: str) -> None:
+        """Idempotent."""
+
+    async def close(self) -> None: ...

@@ -8,6 +8,7 @@ import msgspec
 
 from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from wharfd.model.network import Endpoint, EndpointRequest, HostPort, IPAMPool, NetworkRecord, PortWish
+from wharfd.ports.network import Lookup
 from wharfd.testing.builders import a_network
 from wharfd.testing.fake import Fake
 
@@ -50,6 +51,26 @@ class FakeSandboxes(Fake):
     def reboot(self) -> None:
         """For tests: the machine went down; no namespace survives that."""
         self.keys.clear()
+
+
+class FakeNameServers(Fake):
+    """Port `network.NameServers`.  `serving[sandbox_id]` is what is asked, and the resolvers behind it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.serving: dict[str, tuple[Lookup, list[str]]] = {}
+
+    async def serve(self, sandbox_id: str, sandbox_key: str, lookup: Lookup, upstreams: Sequence[str]) -> None:
+        self.enter("serve")
+        self.serving.setdefault(sandbox_id, (lookup, list(upstreams)))
+
+    async def stop(self, sandbox_id: str) -> None:
+        self.enter("stop")
+        self.serving.pop(sandbox_id, None)
+
+    async def close(self) -> None:
+        self.enter("close")
+        self.serving.clear()
 
 
 class FakeNetwork(Fake):

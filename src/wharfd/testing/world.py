@@ -4,7 +4,7 @@ from wharfd.testing.clock import FakeClock
 from wharfd.testing.content import FakeContent
 from wharfd.testing.host import FakeHost
 from wharfd.testing.logs import FakeLogs
-from wharfd.testing.network import FakeNetwork, FakeSandboxes
+from wharfd.testing.network import FakeNameServers, FakeNetwork, FakeSandboxes
 from wharfd.testing.records import FakeRecords
 from wharfd.testing.runtime import FakeRuntime
 from wharfd.testing.storage import FakeLayers, FakeRootfs
@@ -24,6 +24,7 @@ class World:
         self.rootfs = FakeRootfs(self.layers)
         self.volumes = FakeVolumes()
         self.sandboxes = FakeSandboxes()
+        self.name_servers = FakeNameServers()
         self.networks = {
             "bridge": FakeNetwork("bridge", has_key=self.sandboxes.has_key),
             "host": FakeNetwork("host"),
@@ -42,6 +43,7 @@ class World:
     def kill_engine(self) -> None:
         """The engine is gone without a word; processes, mounts, namespaces and committed records stay."""
         self.runtime.on_exit = None
+        self.name_servers.serving.clear()
         self.records.die()
         self.content.writers.clear()
 
@@ -62,6 +64,7 @@ class World:
             "rootfs": sorted(self.rootfs.prepared),
             "mounts": sorted(self.rootfs.mounted),
             "sandboxes": list(self.sandboxes.keys),
+            "name servers": list(self.name_servers.serving),
             "endpoints": [e for n in self.networks.values() for held in n.endpoints.values() for e in held],
             "volume mounts": sorted(+self.volumes.mounts),
         }

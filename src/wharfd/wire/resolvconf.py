@@ -73,3 +73,11 @@ def without_loopback(conf: ResolvConf) -> ResolvConf:
     """For a network namespace of its own, from which the host's loopback cannot be reached."""
     kept = tuple(address for address in conf.nameservers if not is_loopback(address))
     return ResolvConf(kept or FALLBACK_NAMESERVERS, conf.search, conf.options)
+
+
+def for_own_resolver(conf: ResolvConf, address: str) -> ResolvConf:
+    """Docker: with `ndots:0`, unless somebody says otherwise, so that names without a dot are asked for as they are."""
+    options = (
+        conf.options if any(option.startswith("ndots:") for option in conf.options) else (*conf.options, "ndots:0")
+    )
+    return ResolvConf((address,), conf.search, options)

@@ -174,7 +174,13 @@ class Rig:
         self.tasks = Tasks()
         self.timers = Timers()
         self.waiters = Waiters()
-        self.attachment = Attachment(ledger=self.ledger, sandboxes=sandboxes, drivers=networks, new_id=fresh_id)
+        self.attachment = Attachment(
+            ledger=self.ledger,
+            sandboxes=sandboxes,
+            drivers=networks,
+            name_servers=self.watched("name_servers", world.name_servers),
+            new_id=fresh_id,
+        )
         self.debts = Debts(
             ledger=self.ledger, runtime=runtime, attachment=self.attachment, rootfs=rootfs, volumes=volumes
         )
@@ -251,6 +257,7 @@ class Rig:
             sandboxes=sandboxes,
             networks=networks,
             volumes=volumes,
+            attachment=self.attachment,
             debts=self.debts,
             removal=self.removal,
             exits=self.exits,

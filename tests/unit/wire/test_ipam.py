@@ -1,14 +1,14 @@
 """Subnets avoid what is routed; addresses are unique, in range, and come back late."""
 
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, ip_address, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfd.model.errors import Conflict, Forbidden, InvalidParameter
+from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from wharfd.model.network import IPAMPool
-from wharfd.wire.ipam import AddressPool, free_subnet, mac_of, parse_bip
+from wharfd.wire.ipam import AddressPool, Subnets, check_pools, free_subnet, mac_of, parse_bip
 
 
 def test_first_candidate_is_taken_when_nothing_is_routed() -> None:
@@ -82,3 +82,73 @@ def test_never_twice_and_always_inside(steps: list[bool], subnet: str) -> None:
             held.append(got)
         elif held:
             pool.release(held.pop(0))
+
+
+def test_thousands_of_networks_fit_and_none_overlaps() -> None:
+    subnets = Subnets()
+    for _ in range(4000):
+        subnets.claim(subnets.free_ipv4([]))  # raises if it overlaps
+    assert len(subnets.firsts[4]) == 4000
+
+
+def test_a_network_avoids_routes_and_what_is_claimed_by_hand() -> None:
+    subnets = Subnets([("10.9.0.0/22", 24)])
+    subnets.claim(ip_network("10.9.1.128/25"))
+    routes = [IPv4Network(each) for each in ("0.0.0.0/0", "10.9.0.0/30", "10.9.3.0/24")]
+    free = subnets.free_ipv4(routes)
+    assert str(free) == "10.9.2.0/24"
+    subnets.claim(free)
+    with pytest.raises(NotFound, match="fully subnetted"):
+        subnets.free_ipv4(routes)
+    subnets.release(free)
+    assert subnets.free_ipv4(routes) == free
+
+
+@pytest.mark.parametrize("other", ["10.9.0.0/16", "10.9.1.0/25", "10.9.1.255/32", "10.0.0.0/8"])
+def test_overlapping_subnets_are_refused(other: str) -> None:
+    subnets = Subnets()
+    subnets.claim(ip_network("10.9.1.0/24"))
+    with pytest.raises(Forbidden, match="Pool overlaps with other one on this address space"):
+        subnets.claim(ip_network(other))
+
+
+def test_both_families_have_their_own_subnets() -> None:
+    subnets = Subnets(ula="fd00:1:2::/48")
+    subnets.claim(subnets.free_ipv6())
+    assert str(subnets.free_ipv6()) == "fd00:1:2:1::/64"
+
+
+@pytest.mark.parametrize(
+    ("pool", "text"),
+    [
+        ({"subnet": "foo"}, "invalid subnet foo: invalid CIDR block notation"),
+        ({"subnet": ""}, "invalid subnet : invalid CIDR block notation"),
+        ({"subnet": "10.1.2.3/24"}, "invalid subnet 10.1.2.3/24: it should be 10.1.2.0/24"),
+        (
+            {"subnet": "10.9.0.0/24", "gateway": "10.8.0.1"},
+            "invalid gateway 10.8.0.1: parent subnet 10.9.0.0/24 doesn't contain this address",
+        ),
+        ({"subnet": "10.9.0.0/24", "gateway": "foo"}, "invalid gateway foo: invalid address"),
+        (
+            {"subnet": "10.9.0.0/24", "ip_range": "10.8.0.0/25"},
+            "invalid ip-range 10.8.0.0/25: parent subnet 10.9.0.0/24 doesn't contain ip-range",
+        ),
+        (
+            {"subnet": "10.9.0.0/24", "ip_range": "10.9.0.0/16"},
+            "invalid ip-range 10.9.0.0/16: CIDR block is bigger than its parent subnet 10.9.0.0/24",
+        ),
+        (
+            {"subnet": "10.9.0.0/24", "ip_range": "10.9.0.5/25"},
+            "invalid ip-range 10.9.0.5/25: it should be 10.9.0.0/25",
+        ),
+        (
+            {"subnet": "10.9.0.0/24", "aux_addresses": {"a": "10.8.0.4"}},
+            "invalid auxiliary address a: parent subnet 10.9.0.0/24 doesn't contain this address",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_pool(pool: dict[str, object], text: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        check_pools([IPAMPool(**pool)])  # type: ignore[arg-type]
+    assert str(refused.value) == f"invalid network config:\n{text}"
+    check_pools([IPAMPool(subnet="10.9.0.0/24", gateway="10.9.0.1", ip_range="10.9.0.128/25")])

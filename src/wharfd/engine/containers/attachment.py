@@ -4,18 +4,19 @@
 record's `networks`, by name.  A container that joins another's sandbox has none of its own, nor has one on the host's network.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from wharfd.engine.containers.endpoints import check_combination
 from wharfd.engine.ledger import Ledger
+from wharfd.engine.names import Names
 from wharfd.model.config import EndpointIPAMConfig, EndpointSettings
 from wharfd.model.container import ContainerRecord, State
 from wharfd.model.errors import Conflict, EngineError, InvalidParameter, Unavailable
 from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
-from wharfd.ports.network import NetworkDriver, SandboxDriver
+from wharfd.ports.network import NameServers, NetworkDriver, SandboxDriver
 from wharfd.wire.ports import Port, parse_bindings, parse_exposed
 
 JOINS = "container:"
@@ -31,7 +32,10 @@ class Attached:
 
 
 class Attachment:
-    """`drivers` by the name in `NetworkRecord.driver`; `new_id` makes 64 hex digits."""
+    """`drivers` by the name in `NetworkRecord.driver`; `new_id` makes 64 hex digits.
+
+    `upstreams` gives the resolvers of a container's host.
+    """
 
     def __init__(
         self,
@@ -39,12 +43,17 @@ class Attachment:
         ledger: Ledger,
         sandboxes: SandboxDriver,
         drivers: Mapping[str, NetworkDriver],
+        name_servers: NameServers,
         new_id: Callable[[], str],
+        upstreams: Callable[[ContainerRecord], Sequence[str]] = lambda _: (),
     ) -> None:
         self.ledger = ledger
         self.sandboxes = sandboxes
         self.drivers = drivers
+        self.name_servers = name_servers
         self.new_id = new_id
+        self.upstreams = upstreams
+        self.known = Names(ledger)
 
     async def attach(self, record: ContainerRecord) -> Attached:
         """Plug it in, into the sandbox that the record names.
@@ -79,7 +88,9 @@ class Attachment:
                 endpoint = await self.driver(network).attach(network, request, key)
                 attached.endpoints[network.id] = endpoint
                 attached.networks[name] = self.plugged(record, settings, network, endpoint)
+            await self.serve_names(record, attached)
         except BaseException:
+            await self.name_servers.stop(record.sandbox_id)
             await self.unplug(attached.endpoints, key)
             raise
         return attached
@@ -101,6 +112,27 @@ class Attachment:
             is_gateway=leads,
             ports=port_wishes(record) if leads else [],
         )
+
+    async def serve_names(self, record: ContainerRecord, attached: Attached) -> None:
+        """Docker: there is a resolver of the engine's where there is a network of one's own."""
+        if not is_named(self.ledger, attached.networks):
+            return
+        self.known.begin(msgspec.structs.replace(record, networks=attached.networks))
+        await self.name_servers.serve(
+            record.sandbox_id, attached.sandbox_key, self.known.lookup(record.id), self.upstreams_of(record, attached)
+        )
+
+    def upstreams_of(self, record: ContainerRecord, attached: Attached) -> Sequence[str]:
+        """Docker: who is on internal networks alone asks nobody outside."""
+        networks = [self.ledger.networks.get(network_id) for network_id in attached.endpoints]
+        if all(network is None or network.internal for network in networks):
+            return ()
+        return self.upstreams(record)
+
+    async def resume(self, record: ContainerRecord) -> None:
+        """The engine has come up, and the container runs on."""
+        if record.sandbox_key and not record.host_config.network_mode.startswith(JOINS):
+            await self.serve_names(record, Attached(record.sandbox_key, record.networks, record.endpoints))
 
     # While it runs
 
@@ -125,7 +157,9 @@ class Attachment:
             raise
         endpoints[network.id] = endpoint
         networks = {**record.networks, network.name: self.plugged(record, settings, network, endpoint)}
-        return Attached(record.sandbox_key, networks, endpoints)
+        attached = Attached(record.sandbox_key, networks, endpoints)
+        await self.serve_names(record, attached)
+        return attached
 
     async def disconnect(self, record: ContainerRecord, network: NetworkRecord) -> Attached:
         """Unplug a running container from a network; if that was its way out, the next one becomes it."""
@@ -164,6 +198,8 @@ class Attachment:
         Every part is tried; the first error is raised at the end.
         """
         mode = record.host_config.network_mode
+        self.known.end(record.id)
+        await self.name_servers.stop(record.sandbox_id)
         errors = await self.unplug(record.endpoints, record.sandbox_key)
         if record.sandbox_id and mode != "host" and not mode.startswith(JOINS):
             await self.sandboxes.destroy(record.sandbox_id)
@@ -241,6 +277,12 @@ def gateway_order(wanted: tuple[str, EndpointSettings, NetworkRecord]) -> tuple[
     """The least one has the default route.  Docker: the highest `GwPriority`, then networks that lead out, then by name."""
     name, settings, network = wanted
     return -settings.gw_priority, network.internal, name
+
+
+def is_named(ledger: Ledger, networks: Mapping[str, EndpointSettings]) -> bool:
+    """Whether one of the networks that it is plugged into gives names to its members."""
+    found = (ledger.networks.get(settings.network_id) for settings in networks.values() if settings.endpoint_id)
+    return any(network is not None and not network.predefined for network in found)
 
 
 def free_interface(endpoints: Iterable[Endpoint]) -> str:

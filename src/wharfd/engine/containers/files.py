@@ -7,6 +7,7 @@ other's files.  Source of the contents: dockerd; clients read them from inside.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wharfd.engine.containers.attachment import is_named
 from wharfd.engine.ledger import Ledger
 from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord
@@ -19,6 +20,7 @@ from wharfd.wire.resolvconf import ResolvConf
 
 HOST_GATEWAY = "host-gateway"
 RESOLV_CONF = "/etc/resolv.conf"
+RESOLVER = "127.0.0.11"
 # systemd-resolved's stub listens on a loopback address; the servers behind it are written here.
 RESOLVED_STUB = "127.0.0.53"
 RESOLVED_SERVERS = "/run/systemd/resolve/resolv.conf"
@@ -82,14 +84,18 @@ class NameFiles:
             {
                 "hostname": f"{record.config.hostname}\n".encode(),
                 "hosts": self.hosts(record, networks, on_host).encode(),
-                "resolv.conf": resolvconf.format_resolv_conf(self.resolv_conf(record, on_host)).encode(),
+                "resolv.conf": resolvconf.format_resolv_conf(self.resolv_conf(record, networks, on_host)).encode(),
             },
         )
         return self.paths(record.id)
 
     def rewrite(self, record: ContainerRecord, networks: dict[str, EndpointSettings]) -> None:
         """The running container's networks have changed."""
-        self.files.rewrite(record.id, {"hosts": self.hosts(record, networks, on_host=False).encode()})
+        changed = {"hosts": self.hosts(record, networks, on_host=False).encode()}
+        if is_named(self.ledger, networks):
+            conf = self.resolv_conf(record, networks, on_host=False)
+            changed["resolv.conf"] = resolvconf.format_resolv_conf(conf).encode()
+        self.files.rewrite(record.id, changed)
 
     def hosts(self, record: ContainerRecord, networks: dict[str, EndpointSettings], on_host: bool) -> str:
         """Docker: on the host's network, its own file with the extra hosts behind it."""
@@ -113,8 +119,20 @@ class NameFiles:
             raise InvalidParameter("unable to derive the IP value for host-gateway")
         return addresses
 
-    def resolv_conf(self, record: ContainerRecord, on_host: bool) -> ResolvConf:
+    def upstreams(self, record: ContainerRecord) -> list[str]:
+        """Whom the engine asks what it does not know, from the host's network."""
+        conf = resolvconf.parse_resolv_conf(self.host.read_text(RESOLV_CONF) or "")
+        return list(record.host_config.dns or self.dns or conf.nameservers)
+
+    def resolv_conf(self, record: ContainerRecord, networks: dict[str, EndpointSettings], on_host: bool) -> ResolvConf:
+        """Docker: on a network of one's own the engine's resolver, which is asked for every name, also those without a dot."""
         asked = record.host_config
+        if is_named(self.ledger, networks):
+            of_host = resolvconf.parse_resolv_conf(self.host.read_text(RESOLV_CONF) or "")
+            conf = resolvconf.with_overrides(
+                of_host, (), asked.dns_search or self.dns_search, asked.dns_options or self.dns_options
+            )
+            return resolvconf.for_own_resolver(conf, RESOLVER)
         conf = resolvconf.parse_resolv_conf(self.host.read_text(RESOLV_CONF) or "")
         if conf.nameservers == (RESOLVED_STUB,) and not on_host:
             conf = resolvconf.parse_resolv_conf(self.host.read_text(RESOLVED_SERVERS) or "")

@@ -294,6 +294,8 @@ class BridgeNetwork:
             if request.ports and request.is_gateway:
                 published = await self.publish(net, endpoint, request.ports, request.name)
             await self.pool.run(self.plug, net, endpoint, sandbox_key)
+            if published is not None:
+                await self.pool.run(self.hairpin, endpoint)
         except BaseException:
             if published is not None:
                 await self.publisher.withdraw(endpoint.endpoint_id)
@@ -339,6 +341,12 @@ class BridgeNetwork:
         except OSError as e:
             raise Internal(f"cannot plug {endpoint.interface} into network {net.record.name}: {e}") from e
 
+    def hairpin(self, endpoint: Endpoint) -> None:
+        try:
+            links.allow_hairpin(self.near, endpoint.endpoint_id)
+        except OSError as e:
+            log.warning("endpoint=%s does not reach its own ports: error=%s", endpoint.endpoint_id, e)
+
     def release(self, net: Net | None, endpoint: Endpoint) -> None:
         if net is None or endpoint.endpoint_id not in net.endpoints:
             return
@@ -365,6 +373,8 @@ class BridgeNetwork:
         published = await self.publish(net, endpoint, ports, name) if ports else None
         try:
             await self.pool.run(links.set_default_routes, endpoint, sandbox_key)
+            if published is not None:
+                await self.pool.run(self.hairpin, endpoint)
         except BaseException as e:
             if published is not None:
                 await self.publisher.withdraw(endpoint.endpoint_id)

@@ -56,6 +56,8 @@ RULES = """
     chain postrouting {
         type nat hook postrouting priority srcnat; policy accept;
         iifname . oifname @same ct status dnat masquerade
+        ip saddr . ip daddr @self4 masquerade
+        ip6 saddr . ip6 daddr @self6 masquerade
         iifname . oifname @same return
         oifname @bridges ip saddr 127.0.0.0/8 masquerade
         meta nfproto ipv4 iifname @masked4 masquerade
@@ -70,6 +72,8 @@ SETS = {
     "quiet": "set quiet { type ifname;",
     "masked4": "set masked4 { type ifname;",
     "masked6": "set masked6 { type ifname;",
+    "self4": "set self4 { type ipv4_addr . ipv4_addr;",
+    "self6": "set self6 { type ipv6_addr . ipv6_addr;",
     "any4": "map any4 { type inet_proto . inet_service : ipv4_addr . inet_service;",
     "one4": "map one4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service;",
     "any6": "map any6 { type inet_proto . inet_service : ipv6_addr . inet_service;",
@@ -119,6 +123,11 @@ class Forward:
         if self.host_ip in {"0.0.0.0", "::"}:
             return (f"any{family}", key, value)
         return (f"one{family}", f"{self.host_ip} . {key}", value)
+
+
+def own_element(address: str) -> Element:
+    """A container that asks for its own published port.  Linux: a frame that stays on its bridge has no `iifname` in postrouting."""
+    return ("self6" if ":" in address else "self4", f"{address} . {address}", "")
 
 
 def ruleset(table: str, elements: Iterable[Element]) -> str:

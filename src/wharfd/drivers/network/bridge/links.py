@@ -107,6 +107,17 @@ def plug(near: Netlink, endpoint: Endpoint, sandbox_key: str, *, bridge: int, mt
         os.close(fd)
 
 
+def allow_hairpin(near: Netlink, endpoint_id: str) -> None:
+    """A container that asks for its own published port must get its packets back through the link that they came by.
+
+    Linux: only where frames pass through the rules of IP (br_netfilter); else they go by the host's routes anyway, and a port in
+    hairpin mode is sent its own broadcasts.
+    """
+    with contextlib.suppress(FileNotFoundError), open("/proc/sys/net/bridge/bridge-nf-call-iptables") as file:
+        if file.read().strip() == "1":
+            near.set_bridge_port(near.link(veth_name(endpoint_id)).index, hairpin=True)
+
+
 def configure(inside: Netlink, endpoint: Endpoint) -> None:
     index = inside.link(endpoint.interface).index
     changes = [rtnetlink.set_link(index, up=True)]

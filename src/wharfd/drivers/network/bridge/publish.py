@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from wharfd.drivers.network.bridge.firewall import Element, Forward
+from wharfd.drivers.network.bridge.firewall import Element, Forward, own_element
 from wharfd.drivers.network.bridge.hostports import Held, HostPorts
 from wharfd.drivers.network.bridge.relay import TcpRelay, UdpRelay
 from wharfd.model.errors import Internal
@@ -112,7 +112,7 @@ class Publisher:
 
 
 def elements_of(endpoint: Endpoint, ports: Sequence[HostPort]) -> list[Element]:
-    found = []
+    found: list[Element] = []
     for port in ports:
         address = endpoint.ipv6 if ":" in port.host_ip else endpoint.ipv4
         if address:
@@ -123,5 +123,5 @@ def elements_of(endpoint: Endpoint, ports: Sequence[HostPort]) -> list[Element]:
                 address=address,
                 port=port.port,
             )
-            found.append(forward.element())
-    return found
+            found += [forward.element(), own_element(address)]
+    return list(dict.fromkeys(found))
