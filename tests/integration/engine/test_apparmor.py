@@ -33,7 +33,7 @@ def test_a_container_runs_under_the_engines_profile(engine: Engine) -> None:
 @with_apparmor
 def test_processes_that_take_no_new_privileges_are_confined_and_may_signal_each_other(engine: Engine) -> None:
     text = f"{CONFINEMENT}; sleep 1000 & kill $! && wait $!; echo $?"
-    confinement, code = said(engine, text, SecurityOpt=["no-new-privileges"])[0].split("\n")
+    confinement, *_, code = said(engine, text, SecurityOpt=["no-new-privileges"])[0].split("\n")
     # The runtime's own profile, where it has one, stays beside ours.
     assert APPARMOR_PROFILE in confinement
     assert code == "143"
@@ -68,7 +68,7 @@ def test_a_profile_that_the_kernel_does_not_have_fails_the_start(engine: Engine)
     identifier = done(engine.post("/containers/create", body), 201).json["Id"]
     answer = engine.post(f"/containers/{identifier}/start")
     assert answer.status == 400
-    assert "apparmor" in answer.message.lower()
+    assert "/attr/" in answer.message
 
 
 @pytest.mark.skipif(is_apparmor_enabled(), reason="AppArmor is on here")

@@ -56,7 +56,8 @@ def test_the_default_seccomp_profile_is_in_force(engine: Engine) -> None:
     assert output.split()[:2] == ["Seccomp:", "2"]
     assert "Operation not permitted" in output
     assert output.endswith("refused\n")
-    assert said(engine, "unshare -m echo made", CapAdd=["SYS_ADMIN"]) == "made\n"
+    # Where AppArmor is on, its profile forbids mounts, as dockerd's does.
+    assert said(engine, "unshare -m echo made", CapAdd=["SYS_ADMIN"], SecurityOpt=["apparmor=unconfined"]) == "made\n"
 
 
 @pytest.mark.parametrize("runtime", ["crun", "runc"])
@@ -89,7 +90,7 @@ def test_masked_and_read_only_paths(engine: Engine) -> None:
     masked = [path for path in DEFAULT_MASKED_PATHS if Path(path).exists()]
     output = said(
         engine,
-        f"for path in {' '.join(masked)}; do if [ -d $path ]; then ls -A $path; else head -c 1 $path; fi; done | wc -c; "
+        f"for path in {' '.join(masked)}; do if [ -d $path ]; then ls -A $path; else head -c 1 $path 2>/dev/null; fi; done | wc -c; "
         "echo 60 2>&1 >/proc/sys/vm/swappiness || true",
     )
     assert masked

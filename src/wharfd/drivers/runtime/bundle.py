@@ -14,12 +14,14 @@ from collections.abc import Mapping
 
 import msgspec
 
+from wharfd.drivers.runtime.cgroups import is_systemd_name
 from wharfd.model.errors import Internal
 from wharfd.model.json import JsonObject
 from wharfd.ports.runtime import Launch
 
 SPEC_FILE = "config.json"
 SECCOMP_ANNOTATION = "run.oci.seccomp_bpf_data"
+SUBGROUP_ANNOTATION = "run.oci.systemd.subgroup"
 
 
 def write_spec(launch: Launch, spec: JsonObject) -> None:
@@ -37,7 +39,9 @@ def without_cgroups(spec: JsonObject) -> JsonObject:
 
 
 def with_cgroup(spec: JsonObject, cgroup: str) -> JsonObject:
-    return {**spec, "linux": {**spec.get("linux", {}), "cgroupsPath": cgroup}}
+    """crun: on v2 it would put the container, and its limits, one level below the scope that systemd makes; everybody looks at the scope."""
+    changed = {**spec, "linux": {**spec.get("linux", {}), "cgroupsPath": cgroup}}
+    return with_annotations(changed, {SUBGROUP_ANNOTATION: ""}) if is_systemd_name(cgroup) else changed
 
 
 def with_annotations(spec: JsonObject, annotations: Mapping[str, str]) -> JsonObject:

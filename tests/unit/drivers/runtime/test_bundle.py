@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from wharfd.drivers.runtime.bundle import joining_command, remove_tree, with_seccomp_program, without_cgroups
+from wharfd.drivers.runtime.bundle import (
+    joining_command,
+    remove_tree,
+    with_cgroup,
+    with_seccomp_program,
+    without_cgroups,
+)
 from wharfd.drivers.runtime.conmon import Monitor
 from wharfd.drivers.runtime.placement import Placement, Placements
 from wharfd.testing.builders import a_launch, an_id
@@ -90,3 +96,11 @@ def test_placements_survive_and_unreadable_ones_count_by_name(tmp_path: Path) ->
     second.drop(known.container_id)
     second.drop(broken)
     assert second.ids() == set()
+
+
+def test_a_scope_is_the_containers_own_cgroup() -> None:
+    spec = {"linux": {}, "annotations": {"mine": "kept"}}
+    changed = with_cgroup(spec, "system.slice:wharfd:4f1c")
+    assert changed["linux"]["cgroupsPath"] == "system.slice:wharfd:4f1c"
+    assert changed["annotations"] == {"mine": "kept", "run.oci.systemd.subgroup": ""}
+    assert with_cgroup(spec, "/wharfd/4f1c")["annotations"] == {"mine": "kept"}
