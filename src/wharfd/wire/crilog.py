@@ -304,6 +304,7 @@ class LogEncoder:
         skip_lines: int = 0,
     ) -> None:
         self.finished = False
+        self._is_late = False
         self._wanted = {stream for stream, on in ((STDOUT, stdout), (STDERR, stderr)) if on}
         self._selector = bytes(_STREAM_OF.get(c) in self._wanted for c in range(256))
         self._framed = framed
@@ -438,23 +439,24 @@ class LogEncoder:
             return b""
         line = self._open.get(record.stream)
         if line is None:
-            line = self._begin(record)
-            if self.finished:
-                return b""
-            self._open[record.stream] = line
+            line = self._open[record.stream] = self._begin(record)
         line.parts.append(record.text)
         line.size += len(record.text)
+        given = b""
         if not record.partial:
-            return self._end(record.stream, line, b"" if record.cut else b"\n")
-        if line.size >= MAX_JOINED and self._lets(record.stream):
-            return self._give_piece(record.stream, line)
-        return b""
+            given = self._end(record.stream, line, b"" if record.cut else b"\n")
+        elif line.size >= MAX_JOINED and self._lets(record.stream):
+            given = self._give_piece(record.stream, line)
+        # A line of the other stream that began in time may have its end behind the first that did not.
+        self.finished = self._is_late and all(line.drop for line in self._open.values())
+        return given
 
     def _begin(self, record: Record) -> _Open:
         time = self._in_utc(record.time) if self._needs_time else record.time
         if self._until and time[:_STAMP_SIZE] > self._until and not self._skip:
-            self.finished = True
-        return _Open(time, bool(self._since) and time[:_STAMP_SIZE] < self._since)
+            self._is_late = True
+        is_early = bool(self._since) and time[:_STAMP_SIZE] < self._since
+        return _Open(time, is_early or self._is_late)
 
     def _end(self, stream: int, line: _Open, newline: bytes) -> bytes:
         del self._open[stream]

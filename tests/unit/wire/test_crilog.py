@@ -283,3 +283,16 @@ def test_lines_are_counted_back_from_the_middle_of_a_file() -> None:
     assert tail_start(data, 1, whole=True, goes_on=True) == TailStart(len(line("1")), 0)
     assert tail_start(data, 0, whole=True, goes_on=True) == TailStart(len(line("1") + line("2")), 0)
     assert unfinished_lines(data, whole=True) == 1
+
+
+def test_a_line_that_began_in_time_ends_behind_one_that_did_not() -> None:
+    log = (
+        b"2024-01-01T00:00:00.000000001+00:00 stderr P a\n"
+        b"2024-01-01T00:00:00.000000009+00:00 stdout P late\n"
+        b"2024-01-01T00:00:00.000000009+00:00 stderr F b\n"
+        b"2024-01-01T00:00:00.000000010+00:00 stderr F later\n"
+    )
+    until_ns = 1_704_067_200_000_000_005
+    encoder = LogEncoder(stdout=True, stderr=True, framed=False, timestamps=False, until_ns=until_ns)
+    assert encoder.feed(log) == b"ab\n"
+    assert encoder.finished
