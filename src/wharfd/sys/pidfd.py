@@ -1,18 +1,27 @@
 """Processes by file descriptor, and the start time that tells a recorded pid from a recycled one."""
 
+import errno
 import os
 import signal
+
+from wharfd.sys.libc import os_error
 
 
 def open_pidfd(pid: int) -> int:
     """A close-on-exec pidfd; ProcessLookupError when there is no such process."""
-    return os.pidfd_open(pid)
+    try:
+        return os.pidfd_open(pid)
+    except OSError as e:
+        # Linux: before 6.15, of a process that is gone while its pid is still the name of a session or process group.
+        if e.errno != errno.EINVAL or pid <= 0:
+            raise
+        raise os_error(errno.ESRCH, "pidfd_open", str(pid)) from e
 
 
 def open_verified(pid: int, start_time: int) -> int | None:
     """A pidfd for the process that had `pid` and began at `start_time` (of `process_start_time`); None when it is gone."""
     try:
-        fd = os.pidfd_open(pid)
+        fd = open_pidfd(pid)
     except ProcessLookupError:
         return None
     # Compared after the open: the descriptor is bound to one process, and what /proc shows now is that one or a later one.

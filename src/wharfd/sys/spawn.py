@@ -198,7 +198,7 @@ def watch_exit(pid: int, *, start_time: int | None = None) -> Watch:
     Raises:
         ProcessLookupError: there is no such process, or it is another one.
     """
-    fd = os.pidfd_open(pid) if start_time is None else pidfd.open_verified(pid, start_time)
+    fd = pidfd.open_pidfd(pid) if start_time is None else pidfd.open_verified(pid, start_time)
     if fd is None:
         raise ProcessLookupError(f"process {pid} is no longer the one recorded")
     return Watch(pid, fd)

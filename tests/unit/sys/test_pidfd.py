@@ -40,3 +40,20 @@ def test_start_time_is_that_of_proc_whatever_the_command_is_called() -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_dead_process_whose_session_lives_on_is_gone() -> None:
+    # The child of a session leader keeps the leader's pid in use as the session's name.
+    leader = subprocess.Popen(
+        ["/bin/sh", "-c", "sleep 1000 & echo $!"], stdout=subprocess.PIPE, start_new_session=True, text=True
+    )
+    assert leader.stdout is not None
+    child = int(leader.stdout.readline())
+    try:
+        leader.wait()
+        assert pidfd.open_verified(leader.pid, 1) is None
+        with pytest.raises(ProcessLookupError):
+            pidfd.open_pidfd(leader.pid)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        leader.stdout.close()

@@ -39,7 +39,7 @@ def without_cgroups(spec: JsonObject) -> JsonObject:
 
 
 def with_cgroup(spec: JsonObject, cgroup: str) -> JsonObject:
-    """crun: on v2 it would put the container, and its limits, one level below the scope that systemd makes; everybody looks at the scope."""
+    """crun: on v2 it would put the container, and its limits, one level below systemd's scope, where nobody looks for them."""
     changed = {**spec, "linux": {**spec.get("linux", {}), "cgroupsPath": cgroup}}
     return with_annotations(changed, {SUBGROUP_ANNOTATION: ""}) if is_systemd_name(cgroup) else changed
 
