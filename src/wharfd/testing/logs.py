@@ -118,6 +118,11 @@ class FakeLogs(Fake):
             self.complete(path)
         return self.blocks(path, len(self.lines.setdefault(path, [])), query, end)
 
+    def is_past(self, path: str, position: int, until_ns: int) -> bool:
+        """No line that began in time is still to come: the streams' lines stand in the order of their ends."""
+        begun = [line for (where, _), line in self.begun.items() if where == path]
+        return all(line.at_ns > until_ns for line in [*self.lines[path][position:], *begun])
+
     async def blocks(self, path: str, count: int, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
         """`count` lines were there at the call."""
         lines = self.lines[path]
@@ -130,7 +135,9 @@ class FakeLogs(Fake):
                 line = lines[position]
                 position += 1
                 if query.until_ns and line.at_ns > query.until_ns:
-                    return
+                    if self.is_past(path, position, query.until_ns):
+                        return
+                    continue
                 block = render(line, query)
                 if block:
                     yield block
