@@ -116,10 +116,11 @@ async def test_the_head_of_an_upgraded_attach(engine: Engine, version: str, tty:
 
 
 async def test_without_an_upgrade_it_is_a_plain_200(engine: Engine) -> None:
+    """Docker: raw-stream by name, though framed and of a version that knows the other one."""
     record = await engine.stage.container()
     client = await engine.open(f"/containers/{record.id}/attach?stream=1&stderr=1")
     head = await client.head()
-    assert (head.status, head.header("Content-Type"), head.header("Upgrade")) == (200, MULTIPLEXED, None)
+    assert (head.status, head.header("Content-Type"), head.header("Upgrade")) == (200, RAW, None)
     engine.stage.say(record, b"not wanted")
     engine.stage.say(record, b"err", "stderr")
     engine.stage.world.runtime.exit(record.id)
@@ -229,6 +230,8 @@ async def test_a_client_that_has_stopped_reading_is_cut_off_and_the_other_reads_
             last, reads.buffer = reads.buffer[-11:], b""
     assert last == frame(1, b"end")
     assert total > 4 << 20
+    reads.close()
+    await until(lambda: not engine.rig.server.connections)  # nothing is kept for one who does not read
     assert len(await take_what_comes(stalled)) < total
 
 

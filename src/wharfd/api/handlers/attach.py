@@ -29,6 +29,12 @@ DONE = Response(200)
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
+def content_type(request: Request, *, framed: bool) -> str:
+    """Docker: a plain 200 says raw-stream, framed or not."""
+    announces = Behaviour.for_version(request.version).announces_multiplexed_stream
+    return MULTIPLEXED if framed and announces and request.head.upgrade else RAW
+
+
 class AttachHandlers:
     def __init__(self, *, attach: Attach, resize: ResizeContainer) -> None:
         self.use_attach = attach
@@ -50,10 +56,8 @@ class AttachHandlers:
             await refuse(request, error)
             return
         try:
-            behaviour = Behaviour.for_version(request.version)
             framed = not session.has_tty
-            announced = framed and behaviour.announces_multiplexed_stream
-            line = await request.hijack(MULTIPLEXED if announced else RAW)
+            line = await request.hijack(content_type(request, framed=framed))
             await talk(line, session, session.replay(), framed=framed)
         finally:
             await session.close()

@@ -10,12 +10,11 @@ from wharfd.api.codec.execs import decode_create, decode_start, encode_created, 
 from wharfd.api.conversation import converse
 from wharfd.api.errors import message_of
 from wharfd.api.handlers import attach
-from wharfd.api.handlers.attach import DONE, MULTIPLEXED, RAW
+from wharfd.api.handlers.attach import DONE, content_type
 from wharfd.api.jsonbody import read_json
 from wharfd.api.params import form
 from wharfd.api.router import Route
 from wharfd.api.transport import HijackedStream, Request, Response, json_response
-from wharfd.api.versions.behaviour import Behaviour
 from wharfd.engine.execs.create import CreateExec
 from wharfd.engine.execs.inspect import InspectExec
 from wharfd.engine.execs.resize import ResizeExec
@@ -50,9 +49,8 @@ class ExecHandlers:
             await self.use_start.launch(claimed, detach=True)
             return DONE
         framed = not asked.tty  # Docker: the word of the start, not of the create
-        announced = framed and Behaviour.for_version(request.version).announces_multiplexed_stream
         try:
-            line = await request.hijack(MULTIPLEXED if announced else RAW)
+            line = await request.hijack(content_type(request, framed=framed))
         except BaseException:
             self.use_start.release(claimed)
             raise
