@@ -9,7 +9,7 @@ the client has stopped reading for too long      ends, and its connection is bro
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from wharfd.api.transport import ClientGone
@@ -46,6 +46,8 @@ class Session(Protocol):
 
     @property
     def was_cut(self) -> bool: ...
+
+    def when_cut(self, call: Callable[[], None]) -> None: ...
 
     async def read(self) -> Outputs: ...
 
@@ -85,6 +87,7 @@ async def converse(line: Line, session: Session, *, framed: bool) -> None:
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(send(), name="stream-out"), group.create_task(watch(), name="stream-watch")]
+        session.when_cut(over.set)
         if session.takes_input:
             tasks.append(group.create_task(receive(), name="stream-in"))
         await over.wait()

@@ -9,7 +9,8 @@ process.say(b"hello"); process.exit(3)
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from wharfd.model.errors import Conflict
 from wharfd.model.ids import ContainerId
@@ -31,6 +32,7 @@ class FakeStdio:
         self.is_over = False  # no more output will come
         self.refuses_input = False
         self.full = False
+        self.busy: set[str] = set()  # calls under way, of each of which there may be one
         self._changed = asyncio.Event()
 
     def say(self, data: bytes, stream: str = "stdout") -> None:
@@ -45,19 +47,31 @@ class FakeStdio:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    @contextmanager
+    def alone(self, call: str) -> Iterator[None]:
+        if call in self.busy:
+            raise AssertionError(f"two at once: {call}")
+        self.busy.add(call)
+        try:
+            yield
+        finally:
+            self.busy.discard(call)
+
     # the port
 
     async def read(self) -> Sequence[Output]:
-        while not self.unread and not self.is_over and not self.is_closed:
-            await self._changed.wait()
+        with self.alone("read"):
+            while not self.unread and not self.is_over and not self.is_closed:
+                await self._changed.wait()
         if self.is_closed:
             return ()
         outputs, self.unread = self.unread, []
         return outputs
 
     async def write(self, data: bytes) -> bool:
-        while self.full and not self.is_closed:
-            await self._changed.wait()
+        with self.alone("write"):
+            while self.full and not self.is_closed:
+                await self._changed.wait()
         if self.refuses_input or self.is_stdin_closed or self.is_closed or self.is_over:
             return False
         self.written += data

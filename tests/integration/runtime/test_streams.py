@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine import PATIENCE
 from tests.integration.runtime.lab import Lab, Running, needs, until
 from wharfd.drivers.runtime.streams import ConmonStreams
 from wharfd.model.errors import Conflict, StartFailed
@@ -20,7 +21,7 @@ from wharfd.sys.spawn import children, set_child_subreaper, unwatched
 from wharfd.wire.userdb import resolve_user
 
 pytestmark = needs()
-PATIENCE_S = 30
+PATIENCE_S = 30 * PATIENCE
 
 
 @dataclass

@@ -7,7 +7,7 @@ What the end of a client's input means is dockerd's: with `StdinOnce` and withou
 goes on; else the session ends, and the container's stdin stays open for the next client.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from wharfd.engine.containers.audience import Audience
@@ -123,17 +123,26 @@ class Session:
         """It has stopped reading, and others had to wait for it."""
         return self.viewer.was_cut
 
+    def when_cut(self, call: Callable[[], None]) -> None:
+        """Call that as soon as it is cut off; who sends to the client may be waiting for it for ever."""
+        self.viewer.on_cut = call
+        if self.was_cut:
+            call()
+
     async def join(self) -> None:
         """The run that goes on, or the next one; after the log only the run of which that was.  Raises as `Attach`."""
-        audience = self.attach.audience
-        async with self.attach.locks.hold("container", self.record.id):  # no start is under way
-            now = self.attach.ledger.container(self.record.id)
-            if self.log is not None and self.record.is_running:
-                if now.is_running and now.sandbox_id == self.record.sandbox_id:
-                    await audience.join(now, self.viewer)
-                else:
-                    self.viewer.end()
+        audience, ledger = self.attach.audience, self.attach.ledger
+        now = ledger.container(self.record.id)
+        if self.log is not None and self.record.is_running:
+            if now.is_running and now.sandbox_id == self.record.sandbox_id:
+                await audience.join(now, self.viewer)
             else:
+                self.viewer.end()
+        elif now.state is State.RUNNING:
+            await audience.join(now, self.viewer)
+        else:
+            async with self.attach.locks.hold("container", self.record.id):  # no start is under way
+                now = ledger.container(self.record.id)
                 refuse(now, now.id)
                 if now.is_running:
                     await audience.join(now, self.viewer)

@@ -3,6 +3,7 @@
 A hub exists only while somebody is attached; the first opens the connection to the monitor, the last closes it.
 """
 
+import asyncio
 import logging
 
 from wharfd.engine.containers.waiters import Waiters, Waiting
@@ -28,19 +29,21 @@ class Audience:
         self.waiters = waiters
         self.streams = streams
         self.patience_s = patience_s
+        self.opening = asyncio.Lock()
         self.hubs: dict[ContainerId, Hub] = {}
         self.waiting: dict[ContainerId, dict[Viewer, Waiting]] = {}
 
     async def join(self, record: ContainerRecord, viewer: Viewer) -> None:
-        """To a container that runs; its lock is held.  Of one that has just ended there is nothing to be seen."""
-        hub = self.hubs.get(record.id)
-        if hub is None or hub.is_over:
-            try:
-                hub = await self.open(record)
-            except Conflict:
-                viewer.end()
-                return
-        hub.add(viewer)
+        """To a container that runs.  Of one that has just ended there is nothing to be seen."""
+        async with self.opening:  # it takes no time, and two must not open a hub each
+            hub = self.hubs.get(record.id)
+            if hub is None or hub.is_over:
+                try:
+                    hub = await self.open(record)
+                except Conflict:
+                    viewer.end()
+                    return
+            hub.add(viewer)
 
     def expect(self, record: ContainerRecord, viewer: Viewer) -> None:
         """Wait for the next start; its lock is held.  The viewer ends if that fails, or if the container is removed."""
@@ -86,6 +89,7 @@ class Audience:
         config = record.config
         hub = Hub(
             stdio,
+            name=record.id,
             keeps=config.open_stdin and config.stdin_once and not config.tty,
             on_idle=lambda: self.close(record.id),
             patience_s=self.patience_s,

@@ -37,8 +37,11 @@ class ExecSession:
         self.exited = asyncio.Event()
         self.is_over = False
         self.is_left = False
-        self.was_cut = False  # nobody else waits for its client
+        self.was_cut = False
         self._limit: asyncio.Timeout | None = None  # of the read under way
+
+    def when_cut(self, call: Callable[[], None]) -> None:
+        """Never: nobody else waits for its client."""
 
     @property
     def takes_input(self) -> bool:

@@ -40,6 +40,7 @@ class Viewer:
         self.hub: Hub | None = None
         self.is_over = False  # nothing will come any more
         self.was_cut = False
+        self.on_cut: Callable[[], None] | None = None
         self.position = 0
         self.since = 0.0  # the loop's time when it last took something, or fell behind
         self._waiter: asyncio.Future[None] | None = None
@@ -81,6 +82,13 @@ class Viewer:
         self._joined.set()
         self.wake()
 
+    def cut(self) -> None:
+        """It gets no more, and must not be waited for by whoever sends to it."""
+        self.was_cut = True
+        self.leave()
+        if self.on_cut is not None:
+            self.on_cut()
+
     def leave(self) -> None:
         """The client is gone.  Idempotent."""
         self.end()
@@ -102,20 +110,22 @@ class Viewer:
 class Hub:
     """Made when the container is there; `run` reads until its end.
 
-    `keeps`: letting go of the monitor would close the container's stdin, so that is not done while somebody might still attach to it.
-    `on_idle` is called when the last client has left, and the monitor may be let go.
+    `name` is for the log.  `keeps`: letting go of the monitor would close the container's stdin, so that is not done while somebody
+    might still attach to it.  `on_idle` is called when the last client has left, and the monitor may be let go.
     """
 
     def __init__(
         self,
         stdio: AttachedStdio,
         *,
+        name: str,
         keeps: bool,
         on_idle: Callable[[], None],
         patience_s: float = PATIENCE_S,
         limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         self.stdio = stdio
+        self.name = name
         self.keeps = keeps
         self.on_idle = on_idle
         self.patience_s = patience_s
@@ -134,10 +144,14 @@ class Hub:
     def add(self, viewer: Viewer) -> None:
         """It gets all that is read from now on."""
         viewer.position = self.window.end
+        viewer.since = self._loop.time()
+        if len(self.viewers) == 1:
+            (alone,) = self.viewers
+            if alone.is_foreground:
+                alone.since = (
+                    viewer.since
+                )  # the container has waited for it; now that it is not alone it has some time to catch up
         self.viewers.add(viewer)
-        now = self._loop.time()
-        for each in self.viewers:
-            each.since = now  # whom the container has waited for is alone no more, and has some time to catch up
         viewer.join(self)
         if self.is_over:
             viewer.end()
@@ -244,9 +258,8 @@ class Hub:
                 continue
             left_s = 0.0 if self.has_ended else viewer.since + self.patience_s - now
             if left_s <= 0:
-                log.warning("a client that has stopped reading is cut off")
-                viewer.was_cut = True
-                viewer.leave()
+                log.warning("container=%s a client that has stopped reading is cut off", self.name)
+                viewer.cut()
             else:
                 waits_s = left_s if waits_s is None else min(waits_s, left_s)
         return waits_s

@@ -50,6 +50,16 @@ async def test_output_of_children_is_awaited_for_a_while_only(monkeypatch: pytes
     assert process.is_closed
 
 
+async def test_children_that_say_nothing_are_awaited_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "LINGER_S", 0.05)
+    stage = await Stage.made()
+    session, process = await stage.run(await stage.container(), "sh", attach_stdout=True)
+    reading = stage.tasks.spawn(read_all(session), "client")
+    await turns()
+    process.exit(leaves_children=True)
+    assert await reading == b""
+
+
 async def test_a_slow_client_loses_nothing_after_the_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "LINGER_S", 0.01)
     stage = await Stage.made()
@@ -283,6 +293,7 @@ async def test_one_that_was_never_started_stays_as_long_as_its_run() -> None:
     await stage.start(record.id)
     with pytest.raises(ExecNotFound):
         stage.execs.get(exec_id)
+    assert stage.execs.of(stage.now(record)) == []
     await sweep(stage)
     assert stage.execs.by_id == {}
 

@@ -43,7 +43,7 @@ class Stage:
 async def stage(*, keeps: bool = False, patience_s: float = 60.0) -> AsyncIterator[Stage]:
     stdio = FakeAttached()
     idle: list[bool] = []
-    hub = Hub(stdio, keeps=keeps, on_idle=lambda: idle.append(True), patience_s=patience_s, limit_bytes=LIMIT)
+    hub = Hub(stdio, name="c", keeps=keeps, on_idle=lambda: idle.append(True), patience_s=patience_s, limit_bytes=LIMIT)
     running = asyncio.get_running_loop().create_task(hub.run())
     try:
         yield Stage(stdio, hub, running, idle)
@@ -170,6 +170,29 @@ async def test_it_is_waited_for_no_longer_when_another_one_comes() -> None:
         assert alone.was_cut
 
 
+async def test_it_has_some_time_to_catch_up_then() -> None:
+    async with stage(patience_s=0.5) as on:
+        alone = on.viewer(foreground=True)
+        await on.until_blocked()
+        await asyncio.sleep(0.6)
+        on.viewer(frozenset())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not alone.was_cut
+
+
+async def test_a_client_that_had_nothing_to_read_has_not_stopped_reading() -> None:
+    async with stage(patience_s=0.5) as on:
+        idle = on.viewer()
+        await asyncio.sleep(0.6)
+        for _ in range(2 * LIMIT // len(PIECE)):
+            on.stdio.say(PIECE)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not idle.was_cut
+        assert len(await read(idle)) > 0
+
+
 async def test_an_only_client_that_came_later_is_not_waited_for() -> None:
     async with stage(patience_s=0.01) as on:
         visitor = on.viewer()
@@ -222,3 +245,14 @@ async def test_a_viewer_that_waits_for_a_start_that_never_comes_ends() -> None:
         await asyncio.sleep(0)
         waiting.end()
     assert (list(reading.result()), writing.result()) == ([], False)
+
+
+async def test_newcomers_do_not_keep_one_who_has_stopped_reading_from_being_cut_off() -> None:
+    async with stage(patience_s=0.1) as on:
+        stalled = on.viewer(foreground=True)
+        on.viewer()
+        await on.until_blocked()
+        async with asyncio.timeout(10):
+            while not stalled.was_cut:
+                on.viewer()
+                await asyncio.sleep(0.01)
