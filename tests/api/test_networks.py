@@ -1,5 +1,7 @@
 """The predefined networks at the versions where something changes."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.api.caller import Caller, edges, minor
@@ -84,3 +86,67 @@ def test_prune_finds_nothing(at: Caller) -> None:
     else:
         assert at("POST", "/networks/prune").json == {"NetworksDeleted": None}
         at.refused("POST", "/networks/prune", 400, "invalid filter 'x'", query={"filters": {"x": ["y"]}})
+
+
+@pytest.fixture
+def tidy(engine: Engine) -> Iterator[None]:
+    yield
+    engine.remove_all()
+    for network in engine.get("/networks", query={"filters": {"type": ["custom"]}}).json:
+        assert engine.delete(f"/networks/{network['Id']}").status == 204
+
+
+def test_a_network_of_ones_own(engine: Engine, at: Caller, tidy: None) -> None:
+    created = at("POST", "/networks/create", {"Name": "own", "Labels": {"a": "1"}, "CheckDuplicate": True}).json
+    assert created["Warning"] == ""
+    doc = at("GET", "/networks/{id}", id="own").json
+    assert (doc["Id"], doc["Driver"], doc["Scope"], doc["Labels"]) == (created["Id"], "bridge", "local", {"a": "1"})
+    identifier = engine.create("sleep", "1000", name="web", StopSignal="SIGKILL")
+    at(
+        "POST",
+        "/networks/{id}/connect",
+        {"Container": "web", "EndpointConfig": {"Aliases": ["db"]}},
+        id="own",
+        status=200,
+    )
+    assert engine.post("/containers/web/start").status == 204
+    endpoints = at("GET", "/containers/{id}/json", id="web").json["NetworkSettings"]["Networks"]
+    assert set(endpoints) == {"bridge", "own"}
+    assert "db" in endpoints["own"]["Aliases"]
+    assert list(at("GET", "/networks/{id}", id="own").json["Containers"]) == [identifier]
+    in_use = at.send("DELETE", "/networks/{id}", id="own")
+    assert in_use.status == 403
+    assert "has active endpoints" in in_use.message
+    at("POST", "/networks/{id}/disconnect", {"Container": "web"}, id="own", status=200)
+    assert set(at("GET", "/containers/{id}/json", id="web").json["NetworkSettings"]["Networks"]) == {"bridge"}
+    at("DELETE", "/networks/{id}", status=204, id="own")
+    at("GET", "/networks/{id}", status=404, id="own")
+
+
+def test_refused_networks(engine: Engine, at: Caller, tidy: None) -> None:
+    identifier = at("POST", "/networks/create", {"Name": "own"}).json["Id"]
+    for body, status, part in (
+        ({"Name": "own"}, 409, "network with name own already exists"),
+        ({"Name": "bridge"}, 403, "operation is not permitted on predefined bridge network"),
+        ({"Name": ""}, 400, "invalid name: name is empty"),
+        (
+            {"Name": "x", "Driver": "nope"},
+            404,
+            'plugin "nope" not found',
+        ),
+        ({"Name": 5}, 400, "cannot unmarshal number into Go struct field"),
+        ({"Name": "x", "IPAM": {"Config": [{"Subnet": "x"}]}}, 400, "invalid subnet x"),
+    ):
+        answer = at.send("POST", "/networks/create", body)
+        assert answer.status == status, answer.body
+        assert part in answer.message
+    at.refused("POST", "/networks/{id}/connect", 404, "No such container: nope", {"Container": "nope"}, id="own")
+    engine.create("true", name="web")
+    text = f"container {engine.inspect('web')['Id']} is not connected to network own"
+    at.refused("POST", "/networks/{id}/disconnect", 409, text, {"Container": "web"}, id=identifier[:12])
+
+
+def test_prune_takes_what_nobody_uses(at: Caller, tidy: None) -> None:
+    at("POST", "/networks/create", {"Name": "own"})
+    if at.version != "1.24":
+        assert at("POST", "/networks/prune").json == {"NetworksDeleted": ["own"]}
