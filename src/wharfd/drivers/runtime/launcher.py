@@ -35,6 +35,7 @@ from wharfd.sys.spawn import Process
 from wharfd.wire.resources import Write, cgroup1_device_writes, cgroup1_writes
 
 CREATE_TIMEOUT_S = 120.0
+RUNTIME_LOG = "runtime.log"
 
 
 class Launcher:
@@ -80,6 +81,9 @@ class Launcher:
         cgroup = Cgroup(self.layout, cgroup_path(launch.cgroup))
         spec = with_annotations(with_cgroup(launch.spec, launch.cgroup), launch.annotations)
         command, limits = runtime.command(), list[Write]()
+        if not runtime.is_crun:
+            # runc writes its warnings to stderr if it has no log, and that is the container's.
+            command += ["--log", f"{launch.bundle}/{RUNTIME_LOG}"]
         if placement.joined:
             limits = self._make_joinable(cgroup, spec)
             trees = list(dict.fromkeys(self.layout.hierarchies.values()))
