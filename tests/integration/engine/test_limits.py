@@ -1,10 +1,11 @@
 """Limits of memory, CPU, processes and block devices: read at the container's cgroup, felt inside, changed while it runs."""
 
+import subprocess
 from typing import Any
 
 import pytest
 
-from tests.engine import BASE_IMAGE, Engine
+from tests.engine import BASE_IMAGE, CGROUP_DRIVER, Engine
 from tests.integration.engine.rig import (
     block_device,
     cgroup_directory,
@@ -114,6 +115,21 @@ def test_an_update_changes_a_running_container(engine: Engine) -> None:
     assert limit(engine, identifier, "pids/pids.max", "pids.max") == "17"
     done(engine.post(f"/containers/{identifier}/restart?t=0"))
     assert limit(engine, identifier, "memory/memory.limit_in_bytes", "memory.max") == str(256 * MIB)
+
+
+@pytest.mark.skipif(CGROUP_DRIVER != "systemd", reason="needs the systemd cgroup driver")
+def test_systemd_leaves_limits_alone_when_it_reloads(engine: Engine) -> None:
+    asked: dict[str, Any] = {"Memory": 64 * MIB, "NanoCpus": 500_000_000, "PidsLimit": 20, "CpusetCpus": "0"}
+    path, _ = block_device()
+    if path:
+        asked["BlkioDeviceWriteBps"] = [{"Path": path, "Rate": 2 * MIB}]
+    identifier = idle(engine, **asked)
+    done(engine.post(f"/containers/{identifier}/update", {"Memory": 96 * MIB, "MemorySwap": 192 * MIB}), 200)
+    files = ("memory.max", "memory.swap.max", "cpu.max", "pids.max", "cpuset.cpus", "io.max")
+    before = {file: limit(engine, identifier, "", file) for file in files}
+    assert before["memory.max"] == str(96 * MIB)
+    subprocess.run(["systemctl", "daemon-reload"], check=True)
+    assert {file: limit(engine, identifier, "", file) for file in files} == before
 
 
 def test_a_container_that_runs_out_of_memory(engine: Engine) -> None:
