@@ -46,6 +46,8 @@ def create(c: Connection, *command: str, network: str = "bridge", **more: object
 
 
 def remove(c: Connection, identifier: str) -> None:
+    """Killed first: podman gives a forced removal ten seconds to end by itself."""
+    c.request("POST", f"/containers/{identifier}/kill")
     c.request("DELETE", f"/containers/{identifier}?force=1&v=1")
 
 
