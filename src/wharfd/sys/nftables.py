@@ -4,15 +4,26 @@ An `Nft` is bound to the network namespace in which it was made and used by one 
 """
 
 import ctypes
+import errno
 import json
+import socket
 import threading
 from functools import cache
 
 from wharfd.model.json import JsonObject
 from wharfd.sys.libc import load_library
 from wharfd.sys.namespaces import run_in_netns
+from wharfd.wire.netlink import parse_attributes, split_messages, text_of
 
 _OUTPUT_JSON = 1 << 4
+
+_NETLINK_NETFILTER = 12
+_SOL_NETLINK = 270
+_NETLINK_ADD_MEMBERSHIP = 1
+_NFNLGRP_NFTABLES = 7
+_DELETED_TABLE = 10 << 8 | 2  # NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE
+_TABLE_NAME = 1
+_RECEIVE_BYTES = 64 * 1024
 
 
 class NftError(Exception):
@@ -86,6 +97,42 @@ class Nft:
         if failed:
             raise NftError(errors.decode(errors="replace").strip(), commands)
         return output
+
+
+class TableWatch:
+    """Tells of tables that are deleted in the network namespace in which it was made.  For the loop: `fileno`, then `deleted`."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
+        try:
+            self._socket.bind((0, 0))
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, _NFNLGRP_NFTABLES)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def deleted(self) -> set[str] | None:
+        """Names of tables, of any family, since the last call; None when too much has happened to be told."""
+        names: set[str] = set()
+        while True:
+            try:
+                data = self._socket.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                return names
+            except OSError as e:
+                if e.errno == errno.ENOBUFS:
+                    return None
+                raise
+            for message in split_messages(data):
+                if message.kind == _DELETED_TABLE:
+                    # A netfilter message has four bytes before its attributes.
+                    names.add(text_of(parse_attributes(message.body, 4).get(_TABLE_NAME, b"")))
 
 
 @cache

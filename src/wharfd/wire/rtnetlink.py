@@ -72,6 +72,7 @@ _IFLA_OPERSTATE = 16
 _IFLA_LINKINFO = 18
 _IFLA_IFALIAS = 20
 _IFLA_STATS64 = 23
+_IFLA_GROUP = 27
 _IFLA_NET_NS_FD = 28
 _IFLA_INFO_KIND = 1
 _IFLA_INFO_DATA = 2
@@ -226,6 +227,17 @@ def set_bridge_port(index: int, *, hairpin: bool | None = None, isolated: bool |
 def del_link(index_or_name: int | str) -> Request:
     """A veth's other end goes with it."""
     return Request(f"delete link {index_or_name}", RTM_DELLINK, _CHANGE, _selector(index_or_name))
+
+
+def set_group(index_or_name: int | str, group: int) -> Request:
+    body = _selector(index_or_name) + attribute(_IFLA_GROUP, _U32.pack(group))
+    return Request(f"set group of link {index_or_name}", RTM_NEWLINK, _CHANGE, body)
+
+
+def del_group(group: int) -> Request:
+    """All links of the group, which is not 0, in one go: as long as one takes.  ENODEV when there are none."""
+    body = _IFINFO.pack(AF_UNSPEC, 0, 0, 0, 0) + attribute(_IFLA_GROUP, _U32.pack(group))
+    return Request(f"delete links of group {group}", RTM_DELLINK, _CHANGE, body)
 
 
 def get_link(index_or_name: int | str) -> Request:

@@ -245,6 +245,19 @@ def test_the_next_engine_keeps_networks_and_ports(engine: Engine) -> None:
     assert engine.post(f"/containers/{late}/start").message.endswith("port is already allocated")
 
 
+def test_rules_that_somebody_deletes_are_put_back(engine: Engine) -> None:
+    make_network(engine, "one")
+    serve(engine, "web", "one", HostConfig={"PortBindings": {"80/udp": [{"HostPort": "8088"}]}})
+
+    def rules() -> list[str]:
+        """The kernel lists the elements of a set in no order."""
+        return sorted(word.strip(",") for word in engine.inside("nft list ruleset").split())
+
+    before = rules()
+    engine.inside("nft flush ruleset")
+    until(lambda: rules() == before, "the rules are not put back")
+
+
 # Names
 
 

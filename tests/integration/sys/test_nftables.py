@@ -8,7 +8,7 @@ import pytest
 
 from wharfd.sys import netns
 from wharfd.sys.blocking import STACK_BYTES, call_in_fresh_thread
-from wharfd.sys.nftables import Nft, NftError
+from wharfd.sys.nftables import Nft, NftError, TableWatch
 
 pytestmark = pytest.mark.root
 
@@ -101,3 +101,17 @@ def test_closed_context_refuses(nft: Nft) -> None:
     nft.close()
     with pytest.raises(ValueError, match="closed"):
         nft.run("list ruleset")
+
+
+def test_the_watch_tells_of_deleted_tables_only(namespace: str) -> None:
+    watch = netns.run_in(namespace, TableWatch)
+    try:
+        with Nft.in_netns(namespace) as nft:
+            nft.run("add table inet one\nadd table ip two")
+            assert watch.deleted() == set()
+            nft.run("delete table ip two")
+            assert watch.deleted() == {"two"}
+            nft.run("flush ruleset")
+            assert watch.deleted() == {"one"}
+    finally:
+        watch.close()

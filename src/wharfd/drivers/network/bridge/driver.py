@@ -21,6 +21,7 @@ import msgspec
 
 from wharfd.drivers.network.bridge import links
 from wharfd.drivers.network.bridge.firewall import Element, Firewall, Member
+from wharfd.drivers.network.bridge.guard import Guard
 from wharfd.drivers.network.bridge.links import veth_name
 from wharfd.drivers.network.bridge.options import (
     BRIDGE_NAME,
@@ -113,6 +114,7 @@ class BridgeNetwork:
         self.icc = icc
         self.firewall = Firewall(table)
         self.rules = asyncio.Lock()
+        self.guard = Guard(table, self.restore_rules)
         self.publisher = Publisher(self.pool, self.change_rules)
         self.netlink: Netlink | None = None
         self.nets: dict[NetworkId, Net] = {}
@@ -142,6 +144,7 @@ class BridgeNetwork:
         async with self.rules:
             self.firewall.elements = {(kind, key): value for kind, key, value in elements}
             await self.pool.run(self.firewall.apply)
+        self.guard.open()
 
     def take_up(self, record: NetworkRecord, endpoints: Sequence[Endpoint] = ()) -> Net:
         """Its subnets and addresses are taken from here on.  Raises Forbidden, InvalidParameter."""
@@ -203,6 +206,7 @@ class BridgeNetwork:
         net.index = links.make_bridge(self.near, net.bridge, pools, mtu=net.mtu, owner=self.owner)
 
     async def close(self) -> None:
+        await self.guard.close()
         self.publisher.close()
         if self.sweep is not None:
             self.sweep.cancel()
@@ -276,6 +280,10 @@ class BridgeNetwork:
                 await self.pool.run(self.firewall.remove, less)
             if more:
                 await self.pool.run(self.firewall.add, more)
+
+    async def restore_rules(self) -> bool:
+        async with self.rules:
+            return await self.pool.run(self.firewall.restore)
 
     # Endpoints
 

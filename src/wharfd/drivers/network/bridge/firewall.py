@@ -175,6 +175,17 @@ class Firewall:
         """The whole table.  Raises Unavailable in words."""
         self.run(ruleset(self.table, [(kind, key, value) for (kind, key), value in self.elements.items()]))
 
+    def restore(self) -> bool:
+        """Put the table back if it has gone (`nft flush ruleset`, another firewall's restart).  Raises Unavailable."""
+        try:
+            tables = self.context().list_json("list tables inet")
+        except (NftError, OSError) as e:
+            raise Unavailable(f"cannot look at the firewall: {e}") from e
+        if any(each.get("table", {}).get("name") == self.table for each in tables):
+            return False
+        self.apply()
+        return True
+
     def add(self, elements: Sequence[Element]) -> None:
         """On an error nothing has changed."""
         before = dict(self.elements)
