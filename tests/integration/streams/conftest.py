@@ -40,7 +40,9 @@ def nothing_is_left(engine: Engine) -> Iterator[None]:
     held = engine.holdings()
     yield
     engine.remove_all()
-    until(lambda: not engine.holdings() - held, lambda: f"the engine holds more than before: {engine.holdings() - held}")
+    until(
+        lambda: not engine.holdings() - held, lambda: f"the engine holds more than before: {engine.holdings() - held}"
+    )
 
 
 @pytest.fixture
