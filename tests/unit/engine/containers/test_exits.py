@@ -56,6 +56,22 @@ async def test_a_kill_for_lack_of_memory_is_told(rig: Rig) -> None:
     assert rig.told(running) == ["oom", "die", "network disconnect"]
 
 
+async def test_an_exit_that_came_early_is_not_taken_for_the_next_runs(rig: Rig) -> None:
+    """The driver tells of it while the engine comes up, and reconcile, which has seen it too, starts the container again."""
+    running = await rig.running(host_config=with_policy("always"))
+    exit_seen = Exit(container_id=running.id, code=9, at_ns=rig.clock.now_ns())
+    rig.exits.close()
+    rig.exits.on_exit(exit_seen)
+    await rig.exits.settle(await rig.exits.record(running, exit_seen))
+    rig.timers.fire()
+    await rig.settle()
+    again = rig.now(running)
+    assert (again.state, again.restart_count) == (State.RUNNING, 1)
+    rig.exits.open()
+    await rig.settle()
+    assert rig.now(running) == again
+
+
 async def test_who_waits_learns_of_it_before_it_is_taken_down(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     running = await rig.running()
     may_delete = asyncio.Event()
