@@ -73,7 +73,7 @@ class Exits:
         self.call_later = call_later
         self.is_open = False
         self.is_holding = False
-        self.early: list[Exit] = []
+        self.early: list[tuple[Exit, str]] = []
         self.delays_s: dict[ContainerId, float] = {}
         self.timers: dict[ContainerId, Cancellable] = {}
 
@@ -81,8 +81,8 @@ class Exits:
         """Records and networks are in order: exits that came before are dealt with now."""
         self.is_open = True
         early, self.early = self.early, []
-        for exit_seen in early:
-            self.on_exit(exit_seen)
+        for exit_seen, sandbox_id in early:
+            self.begin(exit_seen, sandbox_id)
 
     def hold(self) -> None:
         """No more restarts, but exits are recorded: what the policy would start again is left to the next engine."""
@@ -101,13 +101,14 @@ class Exits:
 
     def on_exit(self, exit_seen: Exit) -> None:
         """For `RuntimeDriver.open`.  Does not block."""
-        if not self.is_open:
-            self.early.append(exit_seen)
-            return
         record = self.ledger.containers.get(exit_seen.container_id)
-        if record is not None:
-            # The exit belongs to the run that is going on now.  Until it can be recorded there may be another one.
+        if record is None:
+            return
+        # The exit belongs to the run that is going on now.  Until it can be recorded there may be another one.
+        if self.is_open:
             self.begin(exit_seen, record.sandbox_id)
+        else:
+            self.early.append((exit_seen, record.sandbox_id))
 
     def begin(self, exit_seen: Exit, sandbox_id: str) -> None:
         self.tasks.spawn(self.follow(exit_seen, sandbox_id), f"exit:{exit_seen.container_id[:12]}")
