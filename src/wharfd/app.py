@@ -395,7 +395,7 @@ class Engine:
                 ledger=ledger, files=d.files, rootfs=d.rootfs, layers=d.layers, exec_ids=self.execs.of
             ),
             rename=RenameContainer(ledger=ledger, locks=locks, clock=clock),
-            top=TopContainer(ledger=ledger, runtime=d.runtime),
+            top=TopContainer(ledger=ledger, clock=clock, runtime=d.runtime),
             update=UpdateContainer(ledger=ledger, locks=locks, clock=clock, host=d.host, runtime=d.runtime),
             remove=remove,
             prune=PruneContainers(ledger=ledger, clock=clock, rootfs=d.rootfs, layers=d.layers, remove=remove),

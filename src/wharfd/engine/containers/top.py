@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from wharfd.engine.happenings import container_event
 from wharfd.engine.ledger import Ledger
 from wharfd.model.container import State
 from wharfd.model.errors import Conflict, InvalidParameter
+from wharfd.ports.clock import Clock
 from wharfd.ports.runtime import RuntimeDriver
 
 DEFAULT_ARGS = "-ef"
@@ -20,8 +22,9 @@ class Processes:
 
 
 class TopContainer:
-    def __init__(self, *, ledger: Ledger, runtime: RuntimeDriver) -> None:
+    def __init__(self, *, ledger: Ledger, clock: Clock, runtime: RuntimeDriver) -> None:
         self.ledger = ledger
+        self.clock = clock
         self.runtime = runtime
 
     async def __call__(self, ref: str, ps_args: str = "") -> Processes:
@@ -37,4 +40,5 @@ class TopContainer:
             raise Conflict(f"container {record.id} is not running")
         pids = await self.runtime.processes(record.id)
         titles, rows = await self.runtime.top(pids, ps_args or DEFAULT_ARGS)
+        self.ledger.post(events=[container_event(record, "top", self.clock.now_ns())])
         return Processes(titles, rows)

@@ -84,7 +84,7 @@ class Maker(Rig):
         self.list = ListContainers(ledger=self.ledger, clock=self.clock, rootfs=world.rootfs, layers=world.layers)
         self.inspect = InspectContainer(ledger=self.ledger, files=world.files, rootfs=world.rootfs, layers=world.layers)
         self.rename = RenameContainer(ledger=self.ledger, locks=self.locks, clock=self.clock)
-        self.top = TopContainer(ledger=self.ledger, runtime=world.runtime)
+        self.top = TopContainer(ledger=self.ledger, clock=self.clock, runtime=world.runtime)
         self.update = UpdateContainer(
             ledger=self.ledger, locks=self.locks, clock=self.clock, host=world.host, runtime=world.runtime
         )

@@ -176,9 +176,11 @@ async def test_the_processes_of_a_running_container() -> None:
     maker = await Maker.of()
     record = await maker.make()
     await maker.start(record.id)
+    maker.events()
     processes = await maker.top(record.id)
     assert "PID" in processes.titles
     assert processes.rows
+    assert maker.told(record) == ["top"]
 
 
 async def test_top_of_a_container_that_does_not_run() -> None:
