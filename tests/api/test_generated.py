@@ -25,7 +25,7 @@ NAMES = {
 }
 # What runs in the container, or fails to, is no fault of the engine; dockerd, too, says 500 then.
 MAY_FAIL = ("/containers/{id}/start", "/containers/{id}/restart", "/exec/{id}/start")
-ENDLESS_S = 0.3  # how long a stream that has begun is listened to
+ENDLESS_S = 0.1  # how long a stream that has begun is listened to
 
 
 def operations() -> list[tuple[str, str]]:
