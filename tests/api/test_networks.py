@@ -1,4 +1,4 @@
-"""The predefined networks at the versions where something changes."""
+"""Networks at the versions where something changes."""
 
 from collections.abc import Iterator
 
@@ -150,3 +150,57 @@ def test_prune_takes_what_nobody_uses(at: Caller, tidy: None) -> None:
     at("POST", "/networks/create", {"Name": "own"})
     if at.version != "1.24":
         assert at("POST", "/networks/prune").json == {"NetworksDeleted": ["own"]}
+
+
+@pytest.fixture
+def own(engine: Engine) -> Iterator[str]:
+    """The name of a network of one's own, with a subnet of the user's."""
+    pools = [{"Subnet": "10.99.0.0/24", "IPRange": "10.99.0.128/25", "Gateway": "10.99.0.1"}]
+    body = {"Name": "own", "Labels": {"a": "b"}, "IPAM": {"Config": pools}, "Options": {"x": "y"}}
+    assert engine.post("/networks/create", body).status == 201
+    try:
+        yield "own"
+    finally:
+        engine.remove_all()
+        engine.delete("/networks/own")
+
+
+def test_families_of_a_network(at: Caller) -> None:
+    made = at(
+        "POST", "/networks/create", {"Name": "mine", "CheckDuplicate": True, "EnableIPv4": False, "EnableIPv6": True}
+    )
+    try:
+        assert set(made.json) == {"Id", "Warning"}
+        doc = at("GET", "/networks/{id}", id="mine").json
+        assert (doc["Id"], doc["Driver"], doc["Scope"], doc["EnableIPv6"]) == (made.json["Id"], "bridge", "local", True)
+        takes_ipv4 = minor(at.version) >= 48  # before, there was no network without
+        assert len(doc["IPAM"]["Config"]) == (1 if takes_ipv4 else 2)
+        assert doc.get("EnableIPv4") is (False if takes_ipv4 else None)
+        at.refused("POST", "/networks/create", 409, "network with name mine already exists", {"Name": "mine"})
+    finally:
+        at("DELETE", "/networks/{id}", id="mine")
+    at.refused("DELETE", "/networks/{id}", 404, "network mine not found", id="mine")
+
+
+def test_what_an_endpoint_is_given(engine: Engine, at: Caller, own: str) -> None:
+    box = engine.run("sleep", "1000", name="box", StopSignal="SIGKILL")
+    asked = {"IPAMConfig": {"IPv4Address": "10.99.0.77"}, "Aliases": ["www"], "MacAddress": "02:42:00:00:00:77"}
+    at("POST", "/networks/{id}/connect", {"Container": "box", "EndpointConfig": asked}, status=200, id=own)
+    (endpoint,) = at("GET", "/networks/{id}", id=own).json["Containers"].values()
+    assert (endpoint["Name"], endpoint["IPv4Address"]) == ("box", "10.99.0.77/24")
+    assert (endpoint["MacAddress"] == "02:42:00:00:00:77") is (minor(at.version) >= 54)
+    given = at("GET", "/containers/{id}/json", id="box").json["NetworkSettings"]["Networks"][own]
+    assert given["Aliases"] == (["www"] if minor(at.version) >= 45 else ["www", box[:12]])
+    assert given.get("DNSNames") == (["box", "www", box[:12]] if minor(at.version) >= 44 else None)
+    text = f'error while removing network: network own has active endpoints (name:"box" id:"{endpoint["EndpointID"][:12]}")'
+    at.refused("DELETE", "/networks/{id}", 403, text, id=own)
+    at("POST", "/networks/{id}/disconnect", {"Container": "box"}, status=200, id=own)
+    assert at("GET", "/networks/{id}", id=own).json["Containers"] == {}
+    at.refused(
+        "POST",
+        "/networks/{id}/disconnect",
+        409,
+        f"container {box} is not connected to network own",
+        {"Container": "box"},
+        id=own,
+    )

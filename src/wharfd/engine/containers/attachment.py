@@ -151,14 +151,16 @@ class Attachment:
         try:
             request = self.request(record, settings, free_interface(endpoints.values()), leads=leads)
             endpoint = await self.driver(network).attach(network, request, record.sandbox_key)
+            endpoints[network.id] = endpoint
+            networks = {**record.networks, network.name: self.plugged(record, settings, network, endpoint)}
+            attached = Attached(record.sandbox_key, networks, endpoints)
+            await self.serve_names(record, attached)
         except BaseException:
+            if network.id in endpoints:
+                await self.driver(network).unplug(network, endpoints[network.id], record.sandbox_key)
             if old is not None:
                 await self.lead(record, old, record.endpoints[old.id])
             raise
-        endpoints[network.id] = endpoint
-        networks = {**record.networks, network.name: self.plugged(record, settings, network, endpoint)}
-        attached = Attached(record.sandbox_key, networks, endpoints)
-        await self.serve_names(record, attached)
         return attached
 
     async def disconnect(self, record: ContainerRecord, network: NetworkRecord) -> Attached:

@@ -10,7 +10,7 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound
+from wharfd.model.errors import Conflict, EngineError, Forbidden, InvalidParameter, NotFound
 from wharfd.model.network import NetworkRecord
 from wharfd.ports.clock import Clock
 
@@ -53,7 +53,11 @@ class ConnectNetwork:
         attached = await self.attachment.connect(record, network, settings)
         after = put(record, attached, macs)
         event = network_event(network, "connect", self.clock.now_ns(), container=record.id)
-        await self.ledger.commit(after, events=[event], durable=True)
+        try:
+            await self.ledger.commit(after, events=[event], durable=True)
+        except EngineError:
+            await self.attachment.disconnect(after, network)
+            raise
         self.files.rewrite(after, after.networks)
 
 
