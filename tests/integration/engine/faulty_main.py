@@ -15,8 +15,24 @@ from wharfd.testing.faults import CALLS_VARIABLE, Fault, FaultPlan, Phase, fault
 
 ORDERS_VARIABLE = "WHARFD_ORDERS"
 # Ports that change something.  A death at a call of any other is one between two calls of these.
-PORTS = frozenset({"records", "rootfs", "files", "runtime", "sandboxes", "bridge", "volumes"})
-READING = frozenset({"facts", "infos", "directory", "is_mounted", "events", "read_file"})
+PORTS = frozenset({"records", "content", "layers", "rootfs", "files", "runtime", "sandboxes", "bridge", "volumes"})
+READING = frozenset(
+    {
+        "facts",
+        "infos",
+        "directory",
+        "is_mounted",
+        "events",
+        "read_file",
+        "has",
+        "size",
+        "path",
+        "get",
+        "list",
+        "read",
+        "head",
+    }
+)
 
 
 class OrderedPlan(FaultPlan):

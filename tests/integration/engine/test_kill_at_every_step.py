@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from tests.engine import BASE_IMAGE, PATIENCE, Answer, Engine, settled
+from tests.images import archive, image, layer
 from tests.integration.engine.faulty_main import ORDERS_VARIABLE
 from tests.integration.engine.rig import actions, difference, done, outcome, past_events, script, started, until
+from tests.tars import entry
 from wharfd.testing.faults import CALLS_VARIABLE, Fault, Phase, read_calls
 
 MAIN = str(Path(__file__).parent / "faulty_main.py")
@@ -171,7 +173,47 @@ def nothing(engine: Engine) -> None:
     assert not exists(engine)
 
 
+IMAGE = "kill:me"
+ARCHIVE = archive(image(IMAGE, layers=[layer(entry("one", b"1")), layer(entry("two", b"2"))]))
+
+
+def has_image(engine: Engine) -> bool:
+    return engine.get(f"/images/{IMAGE}/json").status == 200
+
+
+def load(engine: Engine) -> int:
+    return tried(lambda: engine.post("/images/load", ARCHIVE))
+
+
+def loaded(engine: Engine) -> None:
+    done(engine.post("/images/load", ARCHIVE), 200)
+    assert has_image(engine)
+
+
+def is_loaded_or_not(engine: Engine, status: int) -> None:
+    if not has_image(engine):
+        loaded(engine)
+    # Its layers are whole: a container stands on them, though there is no program to run.
+    done(engine.post(f"/containers/create?name={NAME}", {"Image": IMAGE, "Cmd": ["/two"]}), 201)
+    assert '"/two": permission denied' in done(engine.post(f"/containers/{NAME}/start"), 400).message
+    done(engine.delete(f"/containers/{NAME}"))
+    has_no_image_any_more(engine, 0)
+
+
+def remove_image(engine: Engine) -> int:
+    return tried(lambda: engine.delete(f"/images/{IMAGE}"))
+
+
+def has_no_image_any_more(engine: Engine, status: int) -> None:
+    if has_image(engine):
+        assert status == 0
+        done(engine.delete(f"/images/{IMAGE}"), 200)
+    assert not has_image(engine)
+
+
 OPERATIONS = {
+    "load": Operation(nothing, load, is_loaded_or_not),
+    "image removal": Operation(loaded, remove_image, has_no_image_any_more),
     "create": Operation(nothing, create, is_created_or_not),
     "start": Operation(created, start, runs_or_not),
     "exit": Operation(waiting, end, has_ended),
@@ -188,6 +230,7 @@ def survey(engine: Engine, operation: Operation, quiet: dict[str, list[str]]) ->
     operation.operate(engine)
     calls = all_calls(engine)
     engine.remove_all()
+    engine.delete(f"/images/{IMAGE}")
     assert difference(quiet, settled(engine, quiet)) == []
     return calls
 
@@ -200,6 +243,12 @@ def all_calls(engine: Engine) -> list[Fault]:
         size = path.stat().st_size
         time.sleep(0.3 * PATIENCE)
     return read_calls(str(path))
+
+
+def stored(engine: Engine) -> list[str]:
+    """Blobs, and whatever else lies in the content store, and layers."""
+    content = [str(file) for file in (engine.data_root / "content").rglob("*") if file.is_file()]
+    return sorted([*content, *map(str, (engine.data_root / "overlay2/layers").iterdir())])
 
 
 def worth_dying_at(calls: list[Fault], operation: Operation) -> list[Fault]:
@@ -216,6 +265,7 @@ def worth_dying_at(calls: list[Fault], operation: Operation) -> list[Fault]:
 
 
 def live(engine: Engine, operation: Operation, fault: Fault, quiet: dict[str, list[str]]) -> None:
+    content = stored(engine)
     operation.prepare(engine)
     order(engine, fault)
     status = operation.operate(engine)
@@ -224,6 +274,7 @@ def live(engine: Engine, operation: Operation, fault: Fault, quiet: dict[str, li
     operation.verify(engine, status)
     engine.remove_all()
     assert difference(quiet, settled(engine, quiet)) == []
+    until(lambda: stored(engine) == content, lambda: f"{sorted(set(stored(engine)) ^ set(content))}")
 
 
 @pytest.mark.timeout(300 * PATIENCE)
