@@ -47,6 +47,7 @@ class Report:
     broken: Counter[str] = field(default_factory=Counter)  # by step: connections that broke before the answer was there
     restarts_s: list[float] = field(default_factory=list)  # from the kill to the first answer
     violations: list[str] = field(default_factory=list)
+    is_over: bool = False  # the engine does not come up any more
 
     def __str__(self) -> str:
         times = sorted(self.restarts_s)
@@ -93,7 +94,7 @@ class Client:
                 self.pause(f"{step} is not answered")
 
     def pause(self, otherwise: str) -> None:
-        if time.monotonic() > self.deadline:
+        if self.report.is_over or time.monotonic() > self.deadline:
             raise Violation(f"stuck: {otherwise}")
         time.sleep(ATTEMPT_S)
 
@@ -210,6 +211,8 @@ class Stress:
         for thread in clients:
             thread.join()
         report.seconds = time.monotonic() - begin
+        if report.is_over:
+            return report
         self.look_back()
         self.compare(before)
         report.violations += [f"+ {kind}: {number} more" for kind, number in self.grown(held).items()]
@@ -257,7 +260,12 @@ class Stress:
             begin = time.monotonic()
             self.engine.kill()
             self.report.kills += 1
-            self.engine.start()
+            try:
+                self.engine.start()
+            except RuntimeError as error:
+                self.report.is_over = True
+                self.report.violations.append(str(error))
+                return
             self.report.restarts_s.append(time.monotonic() - begin)
             self.tell(f"{self.done} containers, {self.report.kills} kills, {len(self.report.violations)} violations")
 
