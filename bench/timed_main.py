@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from wharfd.app import run
+from wharfd.app.serve import run
 from wharfd.cli.config_file import load
 from wharfd.cli.flags import parser
 

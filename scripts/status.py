@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from wharfd.api.handlers.swarm import Refusal
 from wharfd.api.router import OPTIONS, NotBuilt, Route, RouteTable
 from wharfd.api.versions.version import MAX, MIN
-from wharfd.app import Engine
+from wharfd.app.engine import Engine
 from wharfd.cli.config_file import WITHOUT_EFFECT
 from wharfd.engine.containers.unserved import GAPS
 from wharfd.model.settings import Settings

@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = logging.getLogger("wharfd")
     for key in without_effect:
         log.warning("setting=%s has no effect in this version", key)
-    from wharfd.app import run  # after the settings, so that a wrong flag is told at once
+    from wharfd.app.serve import run  # after the settings, so that a wrong flag is told at once
 
     return run(settings)
 

@@ -7,7 +7,7 @@ the call `port.method:nth:before|after`, counted from there.  The file is delete
 import os
 import sys
 
-from wharfd.app import run
+from wharfd.app.serve import run
 from wharfd.cli.config_file import load
 from wharfd.cli.flags import parser
 from wharfd.cli.main import set_up_logging

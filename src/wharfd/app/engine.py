@@ -1,29 +1,15 @@
-"""Composition root: builds drivers, use cases and server from the settings; order of start and stop.
+"""The use cases, built from the drivers, and the routes that lead to them; order of opening and closing."""
 
-Start: lock the data root, open the store, look what is really there (reconcile), listen.  Stop: stop listening, let answers end, leave the
-containers running.  Only this module knows which driver stands behind which port.
-"""
-
-import asyncio
-import contextlib
-import grp
 import logging
 import os
 import random
 import shutil
-import signal
 import subprocess  # noqa: TID251 - asked once for the commit of a checkout, before the loop runs
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import uvloop
 
 import wharfd
-from wharfd.api.errors import error_response
 from wharfd.api.handlers.attach import AttachHandlers
 from wharfd.api.handlers.build import build_routes
 from wharfd.api.handlers.container_files import ContainerFileHandlers
@@ -41,28 +27,9 @@ from wharfd.api.handlers.swarm import swarm_routes
 from wharfd.api.handlers.system import SystemHandlers
 from wharfd.api.handlers.usage import UsageHandlers
 from wharfd.api.handlers.volumes import VolumeHandlers
-from wharfd.api.router import Route, Router, RouteTable
-from wharfd.api.transport import Server
-from wharfd.api.versions.version import MAX, MIN, Version
-from wharfd.drivers.clock import SystemClock
-from wharfd.drivers.content.blobs import BlobStore
-from wharfd.drivers.files.directory import FileDirectory
-from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
-from wharfd.drivers.logs.kinds import log_drivers
-from wharfd.drivers.network.bridge.driver import BridgeNetwork
-from wharfd.drivers.network.dns.server import NameServers
-from wharfd.drivers.network.host import HostNetwork, NullNetwork
-from wharfd.drivers.network.sandbox import SandboxFiles
-from wharfd.drivers.paths.local import LocalPaths
-from wharfd.drivers.records.sqlite.store import SqliteRecords
-from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
-from wharfd.drivers.runtime.streams import ConmonStreams
-from wharfd.drivers.storage.overlay.layers import OverlayLayers
-from wharfd.drivers.storage.overlay.layout import Layout
-from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
-from wharfd.drivers.volumes.local.driver import LocalVolumes
-from wharfd.drivers.workers.archives import WorkerArchiver
-from wharfd.drivers.workers.pool import WorkerPool
+from wharfd.api.router import Route, RouteTable
+from wharfd.api.versions.version import Version
+from wharfd.app.drivers import Drivers
 from wharfd.engine.containers.archive.changes import ListChanges
 from wharfd.engine.containers.archive.copy_in import CopyIn
 from wharfd.engine.containers.archive.copy_out import CopyOut
@@ -120,116 +87,11 @@ from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
-from wharfd.model.errors import EngineError
 from wharfd.model.settings import Settings
-from wharfd.ports.logs import LogDriver
-from wharfd.ports.network import NetworkDriver
-from wharfd.ports.volumes import VolumeDriver
 from wharfd.sys import sdnotify
-from wharfd.sys.blocking import Pool
-from wharfd.sys.lockfile import AlreadyLocked, LockFile, NetworkLock
-from wharfd.sys.spawn import set_child_subreaper
-from wharfd.sys.systemd import is_machine_stopping
 from wharfd.wire.names import new_id
 
 log = logging.getLogger(__name__)
-
-Wrap = Callable[[str, Any], Any]
-"""Given a port's name and its driver; returns what takes the driver's place (tests inject faults)."""
-
-
-def as_it_is(_name: str, driver: Any) -> Any:
-    return driver
-
-
-class Drivers:
-    """One driver per port."""
-
-    def __init__(self, settings: Settings, wrap: Wrap = as_it_is) -> None:
-        data, run = settings.data_root, settings.exec_root
-        self.bundle_root = f"{run}/bundles"
-        self.storage_pool = Pool("storage", 4)
-        self.network_pool = Pool("network", 4)
-        self.workers = WorkerPool()
-        layout = Layout(f"{data}/overlay2")
-        layers = OverlayLayers(layout, self.storage_pool, self.workers)
-        self.clock = wrap("clock", SystemClock())
-        self.host = wrap(
-            "host",
-            LocalHost(
-                cgroup_driver=settings.cgroup_driver,
-                seccomp_profile=settings.seccomp_profile,
-                apparmor_profile=ensure_apparmor_profile(),
-            ),
-        )
-        self.paths = wrap("paths", LocalPaths())
-        self.records = wrap("records", SqliteRecords(f"{data}/records.db", keep_events=settings.event_limit))
-        self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
-        self.layers = wrap("layers", layers)
-        self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))
-        self.archiver = wrap("archiver", WorkerArchiver(self.workers))
-        self.files = wrap("files", FileDirectory(f"{data}/containers", self.storage_pool))
-        self.cgroup_driver = self.host.facts().cgroup_driver
-        self.cgroup_parent = settings.cgroup_parent or (
-            "system.slice" if self.cgroup_driver == "systemd" else "/wharfd"
-        )
-        self.init_path = settings.init_path or find_init()
-        conmon = ConmonRuntime(
-            exec_root=f"{run}/runtime",
-            runtimes=find_runtimes(settings),
-            monitor_path=shutil.which("conmon") or "/usr/bin/conmon",
-            init_path=self.init_path,
-            cgroup_driver=self.cgroup_driver,
-            cgroup_parent=self.cgroup_parent,
-        )
-        self.runtime = wrap("runtime", conmon)
-        self.streams = wrap("streams", ConmonStreams(conmon, f"{run}/runtime"))
-        self.sandboxes = wrap("sandboxes", SandboxFiles(f"{run}/netns", self.network_pool))
-        bridge = BridgeNetwork(
-            pool=self.network_pool,
-            clock=self.clock,
-            bridge=settings.bridge,
-            bip=settings.bip,
-            mtu=settings.mtu,
-            table="wharfd" if settings.bridge == "wharf0" else f"wharfd_{settings.bridge}",
-            ip_masq=settings.ip_masq,
-            icc=settings.icc,
-        )
-        self.networks: Mapping[str, NetworkDriver] = {
-            "bridge": wrap("bridge", bridge),
-            "host": wrap("host-network", HostNetwork(self.clock)),
-            "null": wrap("null-network", NullNetwork(self.clock)),
-        }
-        self.name_servers = wrap("name-servers", NameServers(self.network_pool))
-        self.volumes: Mapping[str, VolumeDriver] = {
-            "local": wrap("volumes", LocalVolumes(f"{data}/volumes", self.storage_pool))
-        }
-        self.logs: Mapping[str, LogDriver] = {
-            name: wrap("logs", driver) for name, driver in log_drivers(self.storage_pool).items()
-        }
-
-    async def open(self, on_exit: Callable[[Any], None]) -> None:
-        """All but the network drivers, which reconcile opens."""
-        os.makedirs(self.bundle_root, mode=0o711, exist_ok=True)
-        await self.content.open()
-        await self.rootfs.open()
-        await self.files.open()
-        await self.sandboxes.open()
-        for volumes in self.volumes.values():
-            await volumes.open()
-        await self.runtime.open(on_exit)
-
-    async def close(self) -> None:
-        self.streams.close()
-        await self.runtime.close()
-        await self.name_servers.close()
-        for network in self.networks.values():
-            await network.close()
-        await self.sandboxes.close()
-        await self.workers.close()
-        await self.records.close()
-        self.network_pool.close()
-        self.storage_pool.close()
 
 
 class Engine:
@@ -522,156 +384,10 @@ class Engine:
         await self.drivers.close()
 
 
-@dataclass(frozen=True)
-class StartFailure(Exception):
-    """Why the engine cannot run; for the user."""
-
-    words: str
-
-    def __str__(self) -> str:
-        return self.words
-
-
-def run(settings: Settings, wrap: Wrap = as_it_is) -> int:
-    """Run until SIGTERM or SIGINT.  Returns the exit code."""
-    try:
-        locks = lock(settings)
-    except (StartFailure, OSError) as e:
-        print(f"wharfd: {e}", file=sys.stderr)  # noqa: T201 - before there is a log worth reading
-        return 1
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(serve(settings, wrap))
-    finally:
-        for held in reversed(locks):
-            held.release()
-
-
-def lock(settings: Settings) -> list[LockFile | NetworkLock]:
-    """One engine per data root, exec root, pid file and bridge."""
-    os.makedirs(settings.data_root, mode=0o711, exist_ok=True)
-    os.makedirs(settings.exec_root, mode=0o711, exist_ok=True)
-    held: list[LockFile | NetworkLock] = []
-    try:
-        for path in (f"{settings.data_root}/lock", f"{settings.exec_root}/lock", settings.pidfile):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            held.append(LockFile.acquire(path))
-        held.append(bridge_lock(settings.bridge))
-    except (AlreadyLocked, StartFailure) as e:
-        for taken in held:
-            taken.release()
-        if isinstance(e, AlreadyLocked):
-            raise StartFailure(f"another engine runs here: {e}") from e
-        raise
-    return held
-
-
-def bridge_lock(bridge: str) -> NetworkLock:
-    """Raises StartFailure."""
-    try:
-        return NetworkLock(f"wharfd/bridge/{bridge}")
-    except AlreadyLocked as e:
-        raise StartFailure(f"another engine uses the bridge {bridge}: give this one its own by --bridge") from e
-
-
-async def serve(settings: Settings, wrap: Wrap) -> int:
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP: no setting can be changed while running"))
-    set_child_subreaper()
-    try:
-        min_version = oldest_version(settings)
-        engine = Engine(settings, Drivers(settings, wrap))
-    except (EngineError, StartFailure, OSError) as e:
-        log.error("the engine cannot start: %s", e)
-        return 1
-    router = Router(engine.routes(min_version), min_version=min_version)
-    server = Server(router, error_response=error_response, default_headers=partial(default_headers, settings))
-    try:
-        await engine.open()
-        await listen(server, settings)
-    except Exception as e:
-        # Whatever it is: threads that are not told to end would keep a process that serves nobody.
-        is_expected = isinstance(e, EngineError | StartFailure | OSError)
-        log.error("the engine cannot start: %s", e, exc_info=None if is_expected else e)
-        await server.shutdown(0)
-        await engine.close()
-        return 1
-    log.info("version=%s api=%s hosts=%s ready", wharfd.__version__, MAX, ",".join(settings.hosts))
-    sdnotify.ready()
-    await stopping.wait()
-    sdnotify.stopping()
-    log.info("stopping")
-    await server.shutdown(settings.shutdown_timeout_s)
-    if await is_machine_stopping():
-        await engine.end_containers()
-    await engine.close()
-    return 0
-
-
-def oldest_version(settings: Settings) -> Version:
-    """Raises StartFailure."""
-    try:
-        version = Version.parse(settings.min_api_version)
-    except ValueError as e:
-        raise StartFailure(f"min-api-version: {e}") from e
-    if not MIN <= version <= MAX:
-        raise StartFailure(f"min-api-version {version} is not within {MIN} and {MAX}")
-    return version
-
-
-def default_headers(settings: Settings) -> Sequence[tuple[str, str]]:
-    return [
-        ("Api-Version", str(MAX)),
-        ("Docker-Experimental", "true" if settings.experimental else "false"),
-        ("Ostype", "linux"),
-        ("Server", f"wharfd/{wharfd.__version__} (linux)"),
-    ]
-
-
-async def listen(server: Server, settings: Settings) -> None:
-    for host in settings.hosts:
-        scheme, _, address = host.partition("://")
-        if scheme == "fd":
-            inherited = sdnotify.listen_fds()
-            if not inherited:
-                raise StartFailure("fd:// was asked for, but no socket was handed over (systemd socket activation)")
-            for one in inherited:
-                await server.serve_fd(one.fd)
-        else:
-            os.makedirs(os.path.dirname(address), exist_ok=True)
-            await server.serve_unix(address, 0o660, group_id(settings.group))
-
-
-def group_id(name: str) -> int:
-    """Docker: a group that does not exist leaves the socket to root, with a warning."""
-    if name.isdecimal():
-        return int(name)
-    with contextlib.suppress(KeyError):
-        return grp.getgrnam(name).gr_gid
-    log.warning("group=%s does not exist; the socket belongs to root's group", name)
-    return 0
-
-
-def find_runtimes(settings: Settings) -> dict[str, str]:
-    """crun and runc where they are installed, and those of the settings."""
-    known = {name: path for name in ("crun", "runc") if (path := shutil.which(name))}
-    known |= settings.runtimes
-    if settings.default_runtime not in known:
-        raise StartFailure(
-            f"the OCI runtime {settings.default_runtime} is not installed; on Debian: apt-get install {settings.default_runtime}"
-        )
-    if shutil.which("conmon") is None:
-        raise StartFailure("conmon is not installed; on Debian: apt-get install conmon")
-    return known
-
-
 def this_build() -> Build:
     """Of a checkout: the commit and its time."""
     commit = built = ""
-    root = Path(__file__).parent.parent.parent
+    root = Path(__file__).parents[3]
     if (root / ".git").exists() and (git := shutil.which("git")):
         shown = subprocess.run(
             [git, "-C", str(root), "-c", "safe.directory=*", "show", "-s", "--format=%h %cI", "HEAD"],

@@ -1,0 +1,145 @@
+"""One driver per port: the only place that knows which driver stands behind which port."""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wharfd.app.failure import StartFailure
+from wharfd.drivers.clock import SystemClock
+from wharfd.drivers.content.blobs import BlobStore
+from wharfd.drivers.files.directory import FileDirectory
+from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
+from wharfd.drivers.logs.kinds import log_drivers
+from wharfd.drivers.network.bridge.driver import BridgeNetwork
+from wharfd.drivers.network.dns.server import NameServers
+from wharfd.drivers.network.host import HostNetwork, NullNetwork
+from wharfd.drivers.network.sandbox import SandboxFiles
+from wharfd.drivers.paths.local import LocalPaths
+from wharfd.drivers.records.sqlite.store import SqliteRecords
+from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
+from wharfd.drivers.runtime.streams import ConmonStreams
+from wharfd.drivers.storage.overlay.layers import OverlayLayers
+from wharfd.drivers.storage.overlay.layout import Layout
+from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
+from wharfd.drivers.volumes.local.driver import LocalVolumes
+from wharfd.drivers.workers.archives import WorkerArchiver
+from wharfd.drivers.workers.pool import WorkerPool
+from wharfd.model.settings import Settings
+from wharfd.ports.logs import LogDriver
+from wharfd.ports.network import NetworkDriver
+from wharfd.ports.volumes import VolumeDriver
+from wharfd.sys.blocking import Pool
+
+log = logging.getLogger(__name__)
+
+Wrap = Callable[[str, Any], Any]
+"""Given a port's name and its driver; returns what takes the driver's place (tests inject faults)."""
+
+
+def as_it_is(_name: str, driver: Any) -> Any:
+    return driver
+
+
+class Drivers:
+    """One driver per port."""
+
+    def __init__(self, settings: Settings, wrap: Wrap = as_it_is) -> None:
+        data, run = settings.data_root, settings.exec_root
+        self.bundle_root = f"{run}/bundles"
+        self.storage_pool = Pool("storage", 4)
+        self.network_pool = Pool("network", 4)
+        self.workers = WorkerPool()
+        layout = Layout(f"{data}/overlay2")
+        layers = OverlayLayers(layout, self.storage_pool, self.workers)
+        self.clock = wrap("clock", SystemClock())
+        self.host = wrap(
+            "host",
+            LocalHost(
+                cgroup_driver=settings.cgroup_driver,
+                seccomp_profile=settings.seccomp_profile,
+                apparmor_profile=ensure_apparmor_profile(),
+            ),
+        )
+        self.paths = wrap("paths", LocalPaths())
+        self.records = wrap("records", SqliteRecords(f"{data}/records.db", keep_events=settings.event_limit))
+        self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
+        self.layers = wrap("layers", layers)
+        self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))
+        self.archiver = wrap("archiver", WorkerArchiver(self.workers))
+        self.files = wrap("files", FileDirectory(f"{data}/containers", self.storage_pool))
+        self.cgroup_driver = self.host.facts().cgroup_driver
+        self.cgroup_parent = settings.cgroup_parent or (
+            "system.slice" if self.cgroup_driver == "systemd" else "/wharfd"
+        )
+        self.init_path = settings.init_path or find_init()
+        conmon = ConmonRuntime(
+            exec_root=f"{run}/runtime",
+            runtimes=find_runtimes(settings),
+            monitor_path=shutil.which("conmon") or "/usr/bin/conmon",
+            init_path=self.init_path,
+            cgroup_driver=self.cgroup_driver,
+            cgroup_parent=self.cgroup_parent,
+        )
+        self.runtime = wrap("runtime", conmon)
+        self.streams = wrap("streams", ConmonStreams(conmon, f"{run}/runtime"))
+        self.sandboxes = wrap("sandboxes", SandboxFiles(f"{run}/netns", self.network_pool))
+        bridge = BridgeNetwork(
+            pool=self.network_pool,
+            clock=self.clock,
+            bridge=settings.bridge,
+            bip=settings.bip,
+            mtu=settings.mtu,
+            table="wharfd" if settings.bridge == "wharf0" else f"wharfd_{settings.bridge}",
+            ip_masq=settings.ip_masq,
+            icc=settings.icc,
+        )
+        self.networks: Mapping[str, NetworkDriver] = {
+            "bridge": wrap("bridge", bridge),
+            "host": wrap("host-network", HostNetwork(self.clock)),
+            "null": wrap("null-network", NullNetwork(self.clock)),
+        }
+        self.name_servers = wrap("name-servers", NameServers(self.network_pool))
+        self.volumes: Mapping[str, VolumeDriver] = {
+            "local": wrap("volumes", LocalVolumes(f"{data}/volumes", self.storage_pool))
+        }
+        self.logs: Mapping[str, LogDriver] = {
+            name: wrap("logs", driver) for name, driver in log_drivers(self.storage_pool).items()
+        }
+
+    async def open(self, on_exit: Callable[[Any], None]) -> None:
+        """All but the network drivers, which reconcile opens."""
+        os.makedirs(self.bundle_root, mode=0o711, exist_ok=True)
+        await self.content.open()
+        await self.rootfs.open()
+        await self.files.open()
+        await self.sandboxes.open()
+        for volumes in self.volumes.values():
+            await volumes.open()
+        await self.runtime.open(on_exit)
+
+    async def close(self) -> None:
+        self.streams.close()
+        await self.runtime.close()
+        await self.name_servers.close()
+        for network in self.networks.values():
+            await network.close()
+        await self.sandboxes.close()
+        await self.workers.close()
+        await self.records.close()
+        self.network_pool.close()
+        self.storage_pool.close()
+
+
+def find_runtimes(settings: Settings) -> dict[str, str]:
+    """crun and runc where they are installed, and those of the settings."""
+    known = {name: path for name in ("crun", "runc") if (path := shutil.which(name))}
+    known |= settings.runtimes
+    if settings.default_runtime not in known:
+        raise StartFailure(
+            f"the OCI runtime {settings.default_runtime} is not installed; on Debian: apt-get install {settings.default_runtime}"
+        )
+    if shutil.which("conmon") is None:
+        raise StartFailure("conmon is not installed; on Debian: apt-get install conmon")
+    return known
