@@ -6,12 +6,14 @@
     ├── Forbidden             never allowed, whatever the state            (403)
     ├── NotFound              the named object does not exist              (404)
     │   ├── ContainerNotFound, ContainerFileNotFound, ImageNotFound, NetworkNotFound, VolumeNotFound, ExecNotFound
+    │   └── PullDenied, ManifestNotFound, RepositoryNotFound
     ├── Conflict              the object's present state forbids it        (409)
     │   └── NameInUse
     ├── NotModified           it is so already                             (304, no body)
     ├── NotImplementedHere    this engine does not do that (yet)           (501)
     ├── Unavailable           a part that the call needs is not there      (503)
     ├── Internal              the engine's own fault                       (500)
+    │   └── RegistryFailure       a registry refused in a way of its own, cannot be reached, or answers nonsense
     └── Cancelled             the caller went away                         (never answered)
 
 Drivers translate foreign errors (errno, exit codes, registry codes) into these at their own edge; `api/errors.py` holds the one
@@ -137,3 +139,46 @@ class StartFailed(EngineError):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class PullDenied(NotFound):
+    """`reason` is the registry's, as `denied: …`.  `repository` is the familiar name.
+
+    # Docker: a repository that is not there and one that may not be seen are told alike, by registries and by dockerd.
+    """
+
+    def __init__(self, repository: str, reason: str) -> None:
+        super().__init__(
+            f"pull access denied for {repository}, repository does not exist or may require 'docker login': {reason}"
+        )
+        self.repository = repository
+
+
+class ManifestNotFound(NotFound):
+    """`ref` is the familiar form with its tag or digest."""
+
+    def __init__(self, ref: str, reason: str = "manifest unknown: manifest unknown") -> None:
+        super().__init__(f"manifest for {ref} not found: {reason}")
+        self.ref = ref
+
+
+class RepositoryNotFound(NotFound):
+    """`repository` is the familiar name."""
+
+    def __init__(self, repository: str, reason: str = "name unknown: repository name not known to registry") -> None:
+        super().__init__(f"repository {repository} not found: {reason}")
+        self.repository = repository
+
+
+class RegistryFailure(Internal):
+    """What a registry, or the way to it, did not do, in words that name the host.
+
+    `code` is the registry's own (`TOOMANYREQUESTS`, `UNSUPPORTED`, …), empty where it gave none; `status` that of its answer, 0 where
+    there was none; `may_pass` says that the same call could succeed later.
+    """
+
+    def __init__(self, message: str, *, code: str = "", status: int = 0, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.may_pass = may_pass

@@ -41,6 +41,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     experimental: bool = False
     ip_masq: bool = True
     icc: bool = True
-    insecure_registries: list[str] = []
-    registry_mirrors: list[str] = []
+    insecure_registries: list[str] = []  # hosts, or networks as CIDR
+    registry_mirrors: list[str] = []  # URLs; of docker.io
+    registry_config_dirs: list[str] = ["/etc/wharfd/certs.d", "/etc/docker/certs.d"]  # <host>/{hosts.toml,ca.crt,…}
+    allow_nondistributable_artifacts: list[str] = []
+    max_concurrent_downloads: int = 3  # of one pull
+    max_concurrent_uploads: int = 5  # of one push
+    max_download_attempts: int = 5
+    http_proxy: str = ""  # empty: as the environment says
+    https_proxy: str = ""
+    no_proxy: str = ""
     event_limit: int = 100_000
