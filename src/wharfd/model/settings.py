@@ -43,7 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     icc: bool = True
     insecure_registries: list[str] = []  # hosts, or networks as CIDR
     registry_mirrors: list[str] = []  # URLs; of docker.io
-    registry_config_dirs: list[str] = ["/etc/wharfd/certs.d", "/etc/docker/certs.d"]  # <host>/{hosts.toml,ca.crt,…}
+    registry_config_dirs: list[str] = msgspec.field(  # each holds <host>/{hosts.toml,ca.crt,…}
+        default_factory=lambda: ["/etc/wharfd/certs.d", "/etc/docker/certs.d"]
+    )
     allow_nondistributable_artifacts: list[str] = []
     max_concurrent_downloads: int = 3  # of one pull
     max_concurrent_uploads: int = 5  # of one push
