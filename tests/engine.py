@@ -318,6 +318,19 @@ class Engine:
                 kinds[re.sub(r":\[\d+\]$|[0-9a-f]{64}", "", str(fd.readlink()))] += 1
         return kinds
 
+    def held_beyond(self, held: Counter[str]) -> str:
+        """What it holds more than before, with what its tasks and threads are at; empty if nothing."""
+        more = self.holdings() - held
+        if not more:
+            return ""
+        stacks = self.exec_root / "stacks.txt"
+        stacks.unlink(missing_ok=True)
+        os.kill(self.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + PATIENCE
+        while not stacks.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return f"the engine holds more than before: {more}\n{stacks.read_text() if stacks.exists() else ''}"
+
     def inside(self, script: str) -> str:
         return subprocess.run(
             ["nsenter", f"--net={self.netns}", "sh", "-ec", script], check=True, capture_output=True, text=True

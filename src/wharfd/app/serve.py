@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import uvloop
 
@@ -21,6 +22,7 @@ from wharfd.app.drivers import Drivers, Wrap, as_it_is
 from wharfd.app.engine import Engine
 from wharfd.app.failure import StartFailure
 from wharfd.app.locks import lock
+from wharfd.app.stacks import dump
 from wharfd.model.errors import EngineError
 from wharfd.model.settings import Settings
 from wharfd.sys import sdnotify
@@ -51,6 +53,7 @@ async def serve(settings: Settings, wrap: Wrap) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: log.info("SIGHUP: no setting can be changed while running"))
+    loop.add_signal_handler(signal.SIGUSR1, dump, Path(settings.exec_root) / "stacks.txt")
     set_child_subreaper()
     try:
         min_version = oldest_version(settings)

@@ -1,5 +1,7 @@
 """An engine that cannot start says why and ends; it does not linger, and it leaves alone what another engine holds."""
 
+import os
+import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine import START_TIMEOUT_S, Engine
+from tests.integration.engine.rig import until
 
 
 def told(engine: Engine, *flags: str, **places: Path) -> str:
@@ -62,3 +65,10 @@ def test_unforeseen_error_ends_the_engine(engine: Engine, tmp_path: Path) -> Non
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "records.db").write_bytes(b"this is no database" * 100)
     assert "the engine cannot start" in told(engine, "--bridge=wtother", directory=tmp_path)
+
+
+def test_it_writes_what_it_is_doing_on_sigusr1(engine: Engine) -> None:
+    file = engine.exec_root / "stacks.txt"
+    os.kill(engine.pid, signal.SIGUSR1)
+    until(lambda: file.exists() and "thread MainThread" in file.read_text(), "no stacks are written")
+    assert "task image-garbage" in file.read_text()
