@@ -1,8 +1,6 @@
 """One engine per module; every test leaves the host, and the engine itself, as it found them."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +8,14 @@ import pytest
 
 from tests.engine import Engine, settled
 from tests.integration.engine.rig import difference, until
+from tests.requirements import mark_below
 
-NEEDED = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
+# An idle worker process is kept for 20 s.
+HOLD_S = 30.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.root)
-            item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))
-            item.add_marker(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"))
+    mark_below(Path(__file__).parent, items)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +50,4 @@ def nothing_is_left(engine: Engine, quiet: dict[str, list[str]]) -> Iterator[Non
     come_and_gone = difference(quiet, found)
     quiet.update(found)  # what one test has left is not the next one's fault
     assert come_and_gone == []
-    until(
-        lambda: not engine.holdings() - held, lambda: f"the engine holds more than before: {engine.holdings() - held}"
-    )
+    until(lambda: not engine.holdings() - held, lambda: engine.held_beyond(held), patience_s=HOLD_S)

@@ -1,24 +1,16 @@
 """One engine per module, left as it was found."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.engine import Engine
-
-NEEDED = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
+from tests.requirements import mark_below
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.root)
-            item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))
-            item.add_marker(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"))
+    mark_below(Path(__file__).parent, items)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """One engine per module; a test that leaves a task or a descriptor of the engine behind fails."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +9,14 @@ import pytest
 from tests.engine import Engine
 from tests.integration.engine.rig import until
 from tests.integration.streams.rig import attach, exec_run
+from tests.requirements import mark_below
 
-NEEDED = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
+# An idle worker process is kept for 20 s.
+HOLD_S = 30.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = [program for program in NEEDED if shutil.which(program) is None]
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.root)
-            item.add_marker(pytest.mark.skipif(os.geteuid() != 0, reason="needs root"))
-            item.add_marker(pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"))
+    mark_below(Path(__file__).parent, items)
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +33,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(engine: Engine) -> Iterator[None]:
-    held, pid = engine.holdings(), engine.pid
+    held = engine.holdings()
     yield
     engine.remove_all()
-    if engine.pid != pid:
-        return  # another process: what it holds says nothing of what the first one held
-    until(
-        lambda: not engine.holdings() - held, lambda: f"the engine holds more than before: {engine.holdings() - held}"
-    )
+    until(lambda: not engine.holdings() - held, lambda: engine.held_beyond(held), patience_s=HOLD_S)
 
 
 @pytest.fixture
