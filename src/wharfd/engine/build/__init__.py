@@ -1,0 +1,1 @@
+"""The builder: graphs, the solver that carries them out, its cache, exporters.  `docs/build.md` tells how a build goes."""

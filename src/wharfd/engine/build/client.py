@@ -1,0 +1,131 @@
+"""What a build asks of its client, whatever door he came through: files, secrets, his ssh agent, logins.
+
+A door implements `BuildClient`: over a BuildKit session, or over what a plain request has brought along.  Its calls may come at any time
+while the build is open, several at once.  What the client does not have: NotFound; what goes wrong on the way: Unavailable.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from wharfd.engine.build.ops import LayoutSource, LocalSource
+from wharfd.model.errors import NotFound
+from wharfd.model.tree import TreeEntry
+from wharfd.wire.authconfig import AuthConfig
+
+
+class FileWriter(Protocol):
+    """A file's new content.  It takes its place at `close`; without that nothing has changed."""
+
+    def write(self, data: bytes | memoryview) -> None: ...
+
+    def close(self) -> None:
+        """Raises InvalidParameter if fewer or more bytes were written than the entry's size says."""
+
+    def abort(self) -> None: ...
+
+
+class LocalTree(Protocol):
+    """A directory of the engine's that is to become like one of the client's.
+
+    Calls block for well below a millisecond and may be made from one thread of the caller's choice.  Nothing leaves the directory: paths
+    with `..`, through links or absolute ones raise InvalidParameter, as do devices and sockets.
+    """
+
+    def entries(self) -> Mapping[str, TreeEntry]:
+        """What is there from an earlier build, by path.  A file whose entry is the same need not be sent again."""
+
+    def put(self, entry: TreeEntry) -> None:
+        """A directory (there already: its attributes), a symbolic or a hard link.  Whatever else is at its place goes."""
+
+    def write(self, entry: TreeEntry) -> FileWriter:
+        """A regular file's content is about to come.  Several may be on their way at once."""
+
+    def remove(self, path: str) -> None:
+        """With everything below it.  Not there: nothing to do."""
+
+
+class Duplex(Protocol):
+    """A stream in both directions."""
+
+    async def read(self) -> bytes:
+        """Empty at the end."""
+
+    async def write(self, data: bytes) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class BuildClient(Protocol):
+    async def sync(self, source: LocalSource, tree: LocalTree) -> None:
+        """Make `tree` like the client's directory `source.name` under the source's patterns.
+
+        What `tree.entries()` has and the client has not is removed.  Owners are as the client tells them (buildx: all 0).
+        """
+
+    async def secret(self, secret_id: str) -> bytes:
+        """Raises NotFound."""
+
+    def ssh_agent(self, agent_id: str) -> AbstractAsyncContextManager["SshAgent"]:
+        """Entering raises NotFound if the client forwards none of that id."""
+
+    async def credentials(self, host: str) -> AuthConfig | None:
+        """The login for a registry; None: without one."""
+
+    async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
+        """A blob of an OCI layout of the client's.  Raises NotFound."""
+
+
+class SshAgent(Protocol):
+    async def connect(self) -> Duplex:
+        """One connection to the agent."""
+
+
+class ExportedTree(Protocol):
+    """A build's result as files, for a client that wants them as such."""
+
+    def entries(self) -> AsyncIterator[TreeEntry]:
+        """Everything but the root, directories before what is in them, names in order."""
+
+    def read(self, path: str) -> AsyncIterator[bytes]:
+        """A regular file's content."""
+
+
+class ExportTarget(Protocol):
+    """Where an exporter's output goes."""
+
+    async def archive(self, chunks: AsyncIterator[bytes], attributes: Mapping[str, str]) -> None:
+        """A tar; `attributes` are the exporter response's (`containerimage.digest`, …)."""
+
+    async def tree(self, tree: ExportedTree) -> None: ...
+
+
+class NothingOffered:
+    """A client that has nothing (and a base for those that have little)."""
+
+    async def sync(self, source: LocalSource, tree: LocalTree) -> None:
+        raise NotFound(f"no local directory {source.name!r} was sent with the build")
+
+    async def secret(self, secret_id: str) -> bytes:
+        raise NotFound(f"secret {secret_id}: not found")
+
+    def ssh_agent(self, agent_id: str) -> AbstractAsyncContextManager[SshAgent]:
+        raise NotFound(f"no SSH key {agent_id!r} forwarded from the client")
+
+    async def credentials(self, host: str) -> AuthConfig | None:
+        return None
+
+    async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
+        raise NotFound(f"no OCI layout {source.store_id!r} was sent with the build")
+
+
+__all__: Sequence[str] = (
+    "BuildClient",
+    "Duplex",
+    "ExportTarget",
+    "ExportedTree",
+    "FileWriter",
+    "LocalTree",
+    "NothingOffered",
+    "SshAgent",
+)
