@@ -43,10 +43,11 @@ quickstart() {
 }
 
 container_tests() {
-    for driver in systemd cgroupfs; do
-        say "container tests, cgroup driver $driver"
-        tests $driver "$(echo $container_tests)"
-    done
+    say "container tests, cgroup driver $1"
+    tests "$1" "$(echo $container_tests)"
+}
+
+other_tests() {
     say "tests of the parts below"
     tests systemd "$other_tests"
 }
@@ -92,6 +93,16 @@ unit() {
     guest 'journalctl -q --no-pager -u wharfd.service | grep -i -e traceback -e " error " && exit 1 || true'
 }
 
+# part NAME [ARG]: one part, ended by its first error; those behind it still run.
+part() {
+    set +e
+    ( set -e; trap - EXIT; "$@" )
+    status=$?
+    set -e
+    if [ $status = 0 ]; then say "passed: $*"; else say "FAILED: $*"; failed="$failed $suite: $*;"; fi
+}
+
+failed=
 for suite in ${@:-bookworm trixie}; do
     dir=$place/$suite
     mkdir -p "$dir"
@@ -111,10 +122,17 @@ for suite in ${@:-bookworm trixie}; do
     # The machine boots from files outside of itself.
     guest 'sed -i s/^update_initramfs=.*/update_initramfs=no/ /etc/initramfs-tools/update-initramfs.conf'
     guest 'uname -r; /usr/bin/python3 --version; systemctl --version | head -1'
-    if has quickstart; then quickstart; fi
-    if has tests; then container_tests; fi
-    if has unit; then unit; fi
+    if has quickstart; then part quickstart; fi
+    if has tests; then
+        part container_tests systemd
+        part container_tests cgroupfs
+        part other_tests
+    fi
+    if has unit; then part unit; fi
     vm stop
     dir=
-    say "passed"
 done
+if [ -n "$failed" ]; then
+    echo "failed:$failed"
+    exit 1
+fi
