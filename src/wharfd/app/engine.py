@@ -79,6 +79,8 @@ from wharfd.engine.networks.create import CreateNetwork
 from wharfd.engine.networks.defaults import ensure_default_networks
 from wharfd.engine.networks.prune import PruneNetworks
 from wharfd.engine.networks.remove import RemoveNetwork
+from wharfd.engine.probes.probe import Probe
+from wharfd.engine.probes.watch import HealthWatch
 from wharfd.engine.reconcile import Reconcile
 from wharfd.engine.system import Build, System
 from wharfd.engine.tasks import Tasks
@@ -309,17 +311,19 @@ class Engine:
             resize=ResizeContainer(ledger=ledger, streams=d.streams),
         )
         users = Users(d.rootfs)
+        start_exec = StartExec(
+            ledger=ledger, clock=clock, tasks=tasks, host=d.host, execs=self.execs, users=users, driver=d.streams
+        )
+        self.health = HealthWatch(
+            ledger=ledger,
+            locks=locks,
+            clock=clock,
+            tasks=tasks,
+            probe=Probe(ledger=ledger, clock=clock, execs=self.execs, start=start_exec, new_id=fresh_id),
+        )
         self.exec = ExecHandlers(
             create=CreateExec(ledger=ledger, clock=clock, execs=self.execs, users=users, new_id=fresh_id),
-            start=StartExec(
-                ledger=ledger,
-                clock=clock,
-                tasks=tasks,
-                host=d.host,
-                execs=self.execs,
-                users=users,
-                driver=d.streams,
-            ),
+            start=start_exec,
             inspect=InspectExec(execs=self.execs),
             resize=ResizeExec(execs=self.execs),
         )
@@ -370,6 +374,7 @@ class Engine:
         await self.reconcile()
         await self.images.garbage.open()
         self.tasks.spawn(self.images.garbage.follow(), "image-garbage")
+        self.health.open()
 
     async def end_containers(self) -> None:
         """The machine goes down."""

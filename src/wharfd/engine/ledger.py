@@ -89,6 +89,10 @@ class Ledger:
         self.store.post(changes, entry.events)
         self.settle(entry, changes)
 
+    def remember(self, *changes: Record) -> None:
+        """Shown at once, and written with the next change of the same record: for what a crash may take away."""
+        self.settle(self.enter(()), changes)
+
     async def commit_or_post(self, *changes: Record | Deletion, events: Sequence[Event] = ()) -> None:
         """As `commit`; where that fails (a full disk), as `post`: for what has happened, whether it can be written or not."""
         try:

@@ -12,6 +12,7 @@ from typing import assert_never
 
 import msgspec
 
+from wharfd.engine import health
 from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord, State, Step
 from wharfd.model.errors import Conflict, Internal, NotModified
@@ -325,6 +326,7 @@ def changed(record: ContainerRecord, state: State, event: Event) -> ContainerRec
                 networks=event.networks,
                 endpoints=event.endpoints,
                 apparmor_profile=event.apparmor_profile,
+                health=health.begun(record.config, record.health),
                 exit_code=0,
                 error="",
                 oom_killed=False,
@@ -344,6 +346,8 @@ def changed(record: ContainerRecord, state: State, event: Event) -> ContainerRec
             )
         case StartUndone():
             return replace(at_rest(record), state=state)
+        case PauseAsked():
+            return replace(record, state=state, health=health.unwatched(record.health))
         case StopAsked():
             return replace(record, state=state, manually_stopped=True)
         case KillAsked():
@@ -367,6 +371,7 @@ def at_rest(record: ContainerRecord) -> ContainerRecord:
         pid=0,
         pid_start=0,
         monitor_pid=0,
+        health=health.unwatched(record.health),
         networks={
             name: unplugged(settings, record.asked_macs.get(name, "")) for name, settings in record.networks.items()
         },

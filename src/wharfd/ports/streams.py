@@ -88,6 +88,9 @@ class ExecProcess(Stdio, Protocol):
     def resize(self, *, height: int, width: int) -> None:
         """Its terminal's size in characters; without a terminal nothing happens."""
 
+    def kill(self) -> None:
+        """End it, and what it has started, as far as that is still in its process group.  It is over already: nothing happens."""
+
     async def wait_output_end(self) -> None:
         """Returns when all of its output was read, and nobody is left who could write more."""
 

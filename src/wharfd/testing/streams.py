@@ -120,6 +120,10 @@ class FakeExec(FakeStdio):
         assert self.code is not None
         return self.code
 
+    def kill(self) -> None:
+        if self.code is None:
+            self.exit(137)
+
     def resize(self, *, height: int, width: int) -> None:
         if self.request.terminal:
             self.size = (height, width)

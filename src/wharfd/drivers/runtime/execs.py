@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 from dataclasses import dataclass, field
 
 import msgspec
@@ -68,6 +69,17 @@ class RunningExec:
         if status is None:
             return OTHER  # somebody else has taken it
         return status if status >= 0 else _SIGNAL_BASE - status
+
+    def kill(self) -> None:
+        try:
+            self._watch.kill()
+        except ProcessLookupError:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            # As long as it has not been reaped, its group is no other's: its own, or that of the runtime which has begun the session.
+            group = os.getpgid(self._watch.pid)
+            if group != os.getpgrp():
+                os.killpg(group, signal.SIGKILL)
 
     def resize(self, *, height: int, width: int) -> None:
         self._pipes.resize(height, width)

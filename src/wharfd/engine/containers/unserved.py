@@ -54,7 +54,6 @@ GAPS: Sequence[Gap] = (
     Gap("HostConfig.CpuCount", _LINUX_DAEMON_IGNORES, lambda _, host: host.cpu_count > 0),
     Gap("HostConfig.IOMaximumIOps", _LINUX_DAEMON_IGNORES, lambda _, host: host.io_maximum_iops > 0),
     Gap("HostConfig.IOMaximumBandwidth", _LINUX_DAEMON_IGNORES, lambda _, host: host.io_maximum_bandwidth > 0),
-    Gap("Healthcheck", "the container's health is not checked yet", lambda config, _: _has_health_check(config)),
     Gap("NetworkDisabled", "use NetworkMode none", lambda config, _: config.network_disabled),
 )
 
@@ -90,8 +89,3 @@ def exceeds_own_limit(name: str, hard: int, facts: HostFacts) -> bool:
     """Whether this engine may not give a process that hard limit (-1: unlimited)."""
     own = facts.hard_limits.get(name, -1)
     return own >= 0 and not facts.can_raise_rlimits and not 0 <= hard <= own
-
-
-def _has_health_check(config: ContainerConfig) -> bool:
-    test = config.healthcheck.test if config.healthcheck is not None else None
-    return bool(test) and test != ["NONE"]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wharfd.engine.containers.unserved import GAPS, unserved
-from wharfd.model.config import DeviceRequest, HealthConfig, LogConfig, Ulimit
+from wharfd.model.config import DeviceRequest, LogConfig, Ulimit
 from wharfd.testing.builders import a_config, a_host_config
 from wharfd.testing.host import some_facts
 
@@ -32,7 +32,6 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "HostConfig.CpuCount": ({}, {"cpu_count": 2}),
     "HostConfig.IOMaximumIOps": ({}, {"io_maximum_iops": 2}),
     "HostConfig.IOMaximumBandwidth": ({}, {"io_maximum_bandwidth": 2}),
-    "Healthcheck": ({"healthcheck": HealthConfig(test=["CMD", "true"])}, {}),
     "NetworkDisabled": ({"network_disabled": True}, {}),
 }
 
@@ -57,10 +56,6 @@ def test_each_gap_is_told_of(gap: Any) -> None:
 )
 def test_what_asks_for_nothing_draws_none(harmless: dict[str, Any]) -> None:
     assert warnings(**harmless) == []
-
-
-def test_a_switched_off_health_check_draws_none() -> None:
-    assert warnings({"healthcheck": HealthConfig(test=["NONE"])}) == []
 
 
 def test_absent_security_modules() -> None:

@@ -1,0 +1,1 @@
+"""Health checks of running containers: their probes, and when they run."""
