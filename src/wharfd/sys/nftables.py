@@ -16,13 +16,15 @@ from wharfd.sys.namespaces import run_in_netns
 from wharfd.wire.netlink import parse_attributes, split_messages, text_of
 
 _OUTPUT_JSON = 1 << 4
+_OUTPUT_TERSE = 1 << 11
 
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _NFNLGRP_NFTABLES = 7
-_DELETED_TABLE = 10 << 8 | 2  # NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE
-_TABLE_NAME = 1
+# NFNL_SUBSYS_NFTABLES with NFT_MSG_DELTABLE, …CHAIN, …RULE, …SET
+_DELETIONS = frozenset(10 << 8 | kind for kind in (2, 5, 8, 11))
+_TABLE_NAME = 1  # of all four
 _RECEIVE_BYTES = 64 * 1024
 
 
@@ -64,9 +66,12 @@ class Nft:
         """Carry out all of `commands` or none of them.  Raises NftError."""
         self._run(commands, 0)
 
-    def list_json(self, command: str = "list ruleset") -> list[JsonObject]:
-        """The objects ("table", "chain", "rule", "set" …) that a list command gives, as libnftables-json(5) has them."""
-        output = self._run(command, _OUTPUT_JSON)
+    def list_json(self, command: str = "list ruleset", *, elements: bool = True) -> list[JsonObject]:
+        """The objects ("table", "chain", "rule", "set" …) that a list command gives, as libnftables-json(5) has them.
+
+        Without `elements` sets are listed as if they were empty, and not read.
+        """
+        output = self._run(command, _OUTPUT_JSON | (0 if elements else _OUTPUT_TERSE))
         objects: list[JsonObject] = json.loads(output)["nftables"] if output.strip() else []
         return [each for each in objects if "metainfo" not in each]
 
@@ -100,7 +105,7 @@ class Nft:
 
 
 class TableWatch:
-    """Tells of tables that are deleted in the network namespace in which it was made.  For the loop: `fileno`, then `deleted`."""
+    """Tells of tables that lose something in the network namespace in which it was made.  For the loop: `fileno`, then `damaged`."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
@@ -117,8 +122,11 @@ class TableWatch:
     def close(self) -> None:
         self._socket.close()
 
-    def deleted(self) -> set[str] | None:
-        """Names of tables, of any family, since the last call; None when too much has happened to be told."""
+    def damaged(self) -> set[str] | None:
+        """Names of tables, of any family, that were deleted or lost a chain, rule or set since the last call.
+
+        None when too much has happened to be told.
+        """
         names: set[str] = set()
         while True:
             try:
@@ -130,7 +138,7 @@ class TableWatch:
                     return None
                 raise
             for message in split_messages(data):
-                if message.kind == _DELETED_TABLE:
+                if message.kind in _DELETIONS:
                     # A netfilter message has four bytes before its attributes.
                     names.add(text_of(parse_attributes(message.body, 4).get(_TABLE_NAME, b"")))
 

@@ -245,17 +245,25 @@ def test_the_next_engine_keeps_networks_and_ports(engine: Engine) -> None:
     assert engine.post(f"/containers/{late}/start").message.endswith("port is already allocated")
 
 
-def test_rules_that_somebody_deletes_are_put_back(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    ["flush ruleset", "delete table inet {table}", "flush table inet {table}", "flush chain inet {table} publish"],
+)
+def test_rules_that_somebody_deletes_are_put_back(engine: Engine, outside: str, damage: str) -> None:
     make_network(engine, "one")
-    serve(engine, "web", "one", HostConfig={"PortBindings": {"80/udp": [{"HostPort": "8088"}]}})
+    ports = {"80/tcp": [{"HostPort": "8088"}], "80/udp": [{"HostPort": "8088"}]}
+    serve(engine, "web", "one", HostConfig={"PortBindings": ports})
+    table = f"wharfd_{engine.tag}"
 
     def rules() -> list[str]:
         """The kernel lists the elements of a set in no order."""
         return sorted(word.strip(",") for word in engine.inside("nft list ruleset").split())
 
     before = rules()
-    engine.inside("nft flush ruleset")
+    answers(outside, "192.0.2.1", 8088, "web")
+    engine.inside(f"nft {damage.format(table=table)}")
     until(lambda: rules() == before, "the rules are not put back")
+    answers(outside, "192.0.2.1", 8088, "web")
 
 
 # Names

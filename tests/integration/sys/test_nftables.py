@@ -103,15 +103,27 @@ def test_closed_context_refuses(nft: Nft) -> None:
         nft.run("list ruleset")
 
 
-def test_the_watch_tells_of_deleted_tables_only(namespace: str) -> None:
+def test_the_watch_tells_of_what_tables_lose(namespace: str) -> None:
     watch = netns.run_in(namespace, TableWatch)
     try:
         with Nft.in_netns(namespace) as nft:
             nft.run("add table inet one\nadd table ip two")
-            assert watch.deleted() == set()
+            assert watch.damaged() == set()
             nft.run("delete table ip two")
-            assert watch.deleted() == {"two"}
+            assert watch.damaged() == {"two"}
             nft.run("flush ruleset")
-            assert watch.deleted() == {"one"}
+            assert watch.damaged() == {"one"}
+            nft.run(RULES)
+            nft.run("delete element ip wharf-test ports { 80 }")
+            assert watch.damaged() == set()
+            nft.run("flush table ip wharf-test")
+            assert watch.damaged() == {"wharf-test"}
     finally:
         watch.close()
+
+
+def test_a_listing_without_elements(nft: Nft) -> None:
+    nft.run(RULES)
+    shown = nft.list_json("list table ip wharf-test", elements=False)
+    assert [each["set"].get("elem") for each in shown if "set" in each] == [None]
+    assert len(shown) == len(nft.list_json("list table ip wharf-test"))

@@ -10,6 +10,7 @@ one element, however many there are.  The table as a whole is replaced in one tr
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -163,28 +164,38 @@ def change(table: str, verb: str, elements: Sequence[Element]) -> str:
 class Firewall:
     """One table in the network namespace in which it was opened; used by one caller at a time.  All methods block.
 
-    It remembers what is in force, and puts all of it back when the table has gone.
+    It remembers what is in force, and puts all of it back when the table has gone or has lost something.
     """
 
     def __init__(self, table: str) -> None:
         self.table = table
         self.nft: Nft | None = None
         self.elements: dict[tuple[str, str], str] = {}
+        self.whole: Counter[str] = Counter()  # the shape of the table when it had just been applied
 
     def apply(self) -> None:
         """The whole table.  Raises Unavailable in words."""
         self.run(ruleset(self.table, [(kind, key, value) for (kind, key), value in self.elements.items()]))
+        self.whole = self.whole or self.shape()
 
     def restore(self) -> bool:
-        """Put the table back if it has gone (`nft flush ruleset`, another firewall's restart).  Raises Unavailable."""
-        try:
-            tables = self.context().list_json("list tables inet")
-        except (NftError, OSError) as e:
-            raise Unavailable(f"cannot look at the firewall: {e}") from e
-        if any(each.get("table", {}).get("name") == self.table for each in tables):
+        """Put the table back if it is not whole (`nft flush ruleset`, another firewall's restart).  Raises Unavailable."""
+        if self.shape() == self.whole:
             return False
         self.apply()
         return True
+
+    def shape(self) -> Counter[str]:
+        """How many chains, rules and sets there are; none without the table."""
+        try:
+            found = self.context().list_json(f"list table inet {self.table}", elements=False)
+        except NftError as e:
+            if e.is_missing:
+                return Counter()
+            raise Unavailable(f"cannot look at the firewall: {e}") from e
+        except OSError as e:
+            raise Unavailable(f"cannot look at the firewall: {e}") from e
+        return Counter(kind for each in found for kind in each)
 
     def add(self, elements: Sequence[Element]) -> None:
         """On an error nothing has changed."""

@@ -1,4 +1,4 @@
-"""Puts the table of rules back when somebody deletes it, a moment after the kernel has told of it."""
+"""Puts the table of rules back when somebody deletes it or something of it, a moment after the kernel has told of it."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ PAUSE_S = 0.05  # whoever deletes everything is let to his end
 
 
 class Guard:
-    """`restore` puts the table back if it has gone, and says whether it had."""
+    """`restore` puts the table back if it is not whole, and says whether it had to."""
 
     def __init__(self, table: str, restore: Callable[[], Awaitable[bool]]) -> None:
         self.table = table
@@ -33,8 +33,8 @@ class Guard:
     def happened(self) -> None:
         if self.watch is None:
             return
-        names = self.watch.deleted()
-        # Our own replacement of the table deletes it, too: `restore` looks whether it is there.
+        names = self.watch.damaged()
+        # Our own replacement of the table deletes it, too: `restore` looks whether it is whole.
         if (names is None or self.table in names) and self.timer is None:
             self.timer = asyncio.get_running_loop().call_later(PAUSE_S, self.due)
 
@@ -46,7 +46,7 @@ class Guard:
     async def put_back(self) -> None:
         try:
             if await self.restore():
-                log.warning("table=%s was deleted by somebody else and is put back", self.table)
+                log.warning("table=%s was changed by somebody else and is put back", self.table)
         except EngineError as error:
             log.error("table=%s is not put back: error=%s", self.table, error)
 
