@@ -1,7 +1,9 @@
 """Port: blobs addressed by their digest."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
+
+import msgspec
 
 from wharfd.model.ids import Digest
 
@@ -34,7 +36,8 @@ class ContentStore(Protocol):
     async def read(self, digest: Digest, limit: int = 8 << 20) -> bytes:
         """A small blob, whole (manifests, configs).  Raises NotFound, InvalidParameter beyond `limit`."""
 
-    def stream(self, digest: Digest) -> AsyncIterator[bytes]: ...
+    def stream(self, digest: Digest, offset: int = 0) -> AsyncIterator[bytes]:
+        """The bytes from `offset` on.  Raises NotFound."""
 
     async def delete(self, digest: Digest) -> None: ...
 
@@ -64,3 +67,63 @@ class SpoolStore(Protocol):
     """The ability of a `ContentStore` to take over files that workers have written on its file system."""
 
     async def spool(self) -> Spool: ...
+
+
+class Remnant(msgspec.Struct, frozen=True, kw_only=True):
+    """What an unfinished pull has left: a part of a blob, or (`whole`) a blob that no image has claimed yet."""
+
+    digest: Digest
+    size: int  # bytes that are here
+    whole: bool
+    changed_ns: int  # when it last grew; by the file system's clock
+
+
+class PartialBlob(Protocol):
+    """A blob whose digest and size are known, on its way in piece by piece.
+
+    Exactly one of `commit`, `suspend` and `discard` ends it.  What has come stays for the next attempt unless it is discarded, also when
+    the engine is killed.
+    """
+
+    @property
+    def offset(self) -> int:
+        """Bytes that are here; what is written next goes behind them."""
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Raises InvalidParameter beyond the blob's size, Internal when the disk is full."""
+
+    async def commit(self) -> None:
+        """Make it a blob that waits to be claimed; durable when this returns.
+
+        Raises InvalidParameter if it is not whole or does not hash to its digest; nothing is kept then.
+        """
+
+    async def suspend(self) -> None:
+        """Keep what has come."""
+
+    async def discard(self) -> None: ...
+
+
+class PartialStore(Protocol):
+    """The ability of a `ContentStore` to take blobs in several attempts, and to keep those of an image that is not whole yet.
+
+    A blob that was brought this way is whole and can be read, but *unclaimed*: it is a remnant until an image is recorded that has it.
+    """
+
+    async def partial(self, digest: Digest, size: int) -> PartialBlob:
+        """Begin, or go on where an earlier attempt ended.  One at a time for a digest, and only while the store does not have it.
+
+        Raises InvalidParameter for a digest that cannot be kept here, Internal where the disk has no room for it.
+        """
+
+    def unclaimed(self) -> frozenset[Digest]:
+        """Whole blobs that are remnants."""
+
+    async def claim(self, digests: Iterable[Digest]) -> None:
+        """An image has them: they are ordinary blobs from now on.  Others are passed over."""
+
+    async def remnants(self) -> Sequence[Remnant]:
+        """All that is not in work now."""
+
+    async def drop_remnant(self, digest: Digest) -> None:
+        """A part is deleted; a whole blob is no remnant any more, and stays until `delete`.  Not there, or in work: nothing happens."""

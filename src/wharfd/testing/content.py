@@ -1,10 +1,11 @@
 """Blobs in memory."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.errors import Internal, InvalidParameter, NotFound
 from wharfd.model.ids import Digest
+from wharfd.ports.content import Remnant
 from wharfd.testing.fake import Fake
 
 ROOT = "/fake/blobs/sha256"
@@ -47,19 +48,88 @@ class FakeBlobWriter:
         self.store.writers.remove(self)
 
 
-class FakeContent(Fake):
-    """Port `content`.  `fail_next("blob.write", …)` speaks of the next writer's call.  `writers` are those not ended."""
+class FakePartialBlob:
+    """Ends with exactly one `commit`, `suspend` or `discard`; a second end is a bug of the caller and raises RuntimeError."""
 
-    parts = frozenset({"blob.write", "blob.commit", "blob.abort"})
+    def __init__(self, store: "FakeContent", digest: Digest, size: int) -> None:
+        self.store = store
+        self.digest = digest
+        self.size = size
+        self.ended = False
+
+    @property
+    def offset(self) -> int:
+        return len(self.store.partials[self.digest])
+
+    async def write(self, data: bytes | memoryview) -> None:
+        self.store.enter("partial.write")
+        self.demand_open()
+        if self.offset + len(data) > self.size:
+            raise InvalidParameter(f"content {self.digest} has more than {self.size} bytes")
+        self.store.partials[self.digest] += data
+        self.store.changed_ns[self.digest] = self.store.now_ns
+
+    async def commit(self) -> None:
+        self.store.enter("partial.commit")
+        self.end()
+        data = bytes(self.store.partials[self.digest])
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if digest != self.digest:
+            del self.store.partials[self.digest]
+            raise InvalidParameter(f"unexpected commit digest {digest}, expected {self.digest}")
+        self.store.blobs[self.digest] = data
+
+    async def suspend(self) -> None:
+        self.store.enter("partial.suspend")
+        self.end()
+
+    async def discard(self) -> None:
+        self.store.enter("partial.discard")
+        self.end()
+        self.store.partials.pop(self.digest, None)
+
+    def demand_open(self) -> None:
+        if self.ended:
+            raise RuntimeError("this blob was committed, suspended or discarded before")
+
+    def end(self) -> None:
+        self.demand_open()
+        self.ended = True
+        self.store.in_work.discard(self.digest)
+
+
+class FakeContent(Fake):
+    """Port `content`, partial blobs too.
+
+    `fail_next("blob.write", …)` speaks of the next writer's call.  `writers` are those not ended, `in_work` the partial blobs not ended;
+    `partials` holds the bytes of remnants.  `now_ns` is the time that remnants get.
+    """
+
+    parts = frozenset(
+        {
+            "blob.write",
+            "blob.commit",
+            "blob.abort",
+            "partial.write",
+            "partial.commit",
+            "partial.suspend",
+            "partial.discard",
+        }
+    )
 
     def __init__(self) -> None:
         super().__init__()
         self.blobs: dict[str, bytes] = {}
         self.writers: list[FakeBlobWriter] = []
+        self.partials: dict[str, bytearray] = {}
+        self.changed_ns: dict[str, int] = {}
+        self.in_work: set[Digest] = set()
+        self.now_ns = 0
 
     async def open(self) -> None:
         self.enter("open")
         self.writers.clear()
+        self.in_work.clear()
 
     def put(self, data: bytes) -> Digest:
         """For tests: a blob that is there."""
@@ -96,15 +166,53 @@ class FakeContent(Fake):
             raise InvalidParameter(f"blob {digest} is {len(data)} bytes, more than {limit}")
         return data
 
-    async def stream(self, digest: Digest) -> AsyncIterator[bytes]:
+    async def stream(self, digest: Digest, offset: int = 0) -> AsyncIterator[bytes]:
         self.enter("stream")
         data = self.find(digest)
-        for at in range(0, len(data), 65536):
+        for at in range(offset, len(data), 65536):
             yield data[at : at + 65536]
 
     async def delete(self, digest: Digest) -> None:
         self.enter("delete")
-        self.blobs.pop(digest, None)
+        if self.blobs.pop(digest, None) is not None:
+            self.partials.pop(digest, None)
+
+    async def partial(self, digest: Digest, size: int) -> FakePartialBlob:
+        self.enter("partial")
+        if digest in self.in_work:
+            raise Internal(f"content {digest} is being written already")
+        self.in_work.add(digest)
+        if len(self.partials.setdefault(digest, bytearray())) > size:
+            self.partials[digest] = bytearray()
+        return FakePartialBlob(self, digest, size)
+
+    def unclaimed(self) -> frozenset[Digest]:
+        self.enter("unclaimed")
+        return frozenset(Digest(each) for each in self.partials if each in self.blobs)
+
+    async def claim(self, digests: Iterable[Digest]) -> None:
+        self.enter("claim")
+        for digest in digests:
+            if digest in self.blobs:
+                self.partials.pop(digest, None)
+
+    async def remnants(self) -> Sequence[Remnant]:
+        self.enter("remnants")
+        return [
+            Remnant(
+                digest=Digest(digest),
+                size=len(data),
+                whole=digest in self.blobs,
+                changed_ns=self.changed_ns.get(digest, 0),
+            )
+            for digest, data in self.partials.items()
+            if digest not in self.in_work
+        ]
+
+    async def drop_remnant(self, digest: Digest) -> None:
+        self.enter("drop_remnant")
+        if digest not in self.in_work:
+            self.partials.pop(digest, None)
 
     def list(self) -> Sequence[Digest]:
         self.enter("list")

@@ -46,6 +46,7 @@ class World:
         self.name_servers.serving.clear()
         self.records.die()
         self.content.writers.clear()
+        self.content.in_work.clear()
 
     def reboot(self) -> None:
         """The machine went down in good order: disks keep what they have, the kernel starts anew."""

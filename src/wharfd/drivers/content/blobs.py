@@ -2,6 +2,7 @@
 
     ROOT/blobs/sha256/<64 hex>      whole and durable, never changed
     ROOT/ingest/<name>/             what workers are writing; dropped at start
+    ROOT/partial/<64 hex>           what pulls have brought of a blob (see `partials.py`); kept over restarts
 
 A blob that the engine writes itself has no name until it is complete (O_TMPFILE), so a crash leaves nothing.  This store is the only
 writer of its directory and keeps the sizes in memory: `has` and `size` touch no disk.
@@ -12,11 +13,14 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from wharfd.drivers.content.files import synced_directory, unlink
+from wharfd.drivers.content.partials import PartialFile, Partials
 from wharfd.model.errors import Internal, InvalidParameter, NotFound, Unavailable
 from wharfd.model.ids import Digest
+from wharfd.ports.content import Remnant
 from wharfd.sys.blocking import Pool
 
 ALGORITHM = "sha256:"
@@ -25,7 +29,7 @@ STREAM_BYTES = 1 << 20
 
 
 class BlobStore:
-    """The `ContentStore` and `SpoolStore` ports on a directory."""
+    """The `ContentStore`, `SpoolStore` and `PartialStore` ports on a directory."""
 
     def __init__(self, root: str, pool: Pool) -> None:
         self.root = root
@@ -33,9 +37,11 @@ class BlobStore:
         self.blobs = f"{root}/blobs/sha256"
         self.ingest = f"{root}/ingest"
         self.sizes: dict[Digest, int] = {}
+        self.partials = Partials(root, pool)
 
     async def open(self) -> None:
         self.sizes = await self.pool.run(self.prepare)
+        await self.partials.open(self.sizes)
 
     def prepare(self) -> dict[Digest, int]:
         try:
@@ -74,10 +80,11 @@ class BlobStore:
             raise InvalidParameter(f"content digest {digest}: {self.size(digest)} bytes, more than {limit}")
         return await self.pool.run(read_file, self.path(digest))
 
-    async def stream(self, digest: Digest) -> AsyncIterator[bytes]:
+    async def stream(self, digest: Digest, offset: int = 0) -> AsyncIterator[bytes]:
         self.size(digest)
         fd = await self.pool.run(open_blob, self.path(digest))
         try:
+            os.lseek(fd, offset, os.SEEK_SET)
             while chunk := await self.pool.run(os.read, fd, STREAM_BYTES):
                 yield chunk
         finally:
@@ -85,30 +92,33 @@ class BlobStore:
 
     async def delete(self, digest: Digest) -> None:
         if self.sizes.pop(digest, None) is not None:
-            await self.pool.run(self.unlink, self.path(digest))
-
-    def unlink(self, path: str) -> None:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            return
-        except OSError as e:
-            raise Internal(f"content store: {e}") from e
+            await self.partials.claim([digest])
+            await self.pool.run(unlink, self.path(digest))
 
     async def spool(self) -> "Spool":
         path = f"{self.ingest}/{secrets.token_hex(8)}"
         os.mkdir(path, 0o700)
         return Spool(self, path)
 
-    @contextmanager
-    def synced_directory(self) -> Iterator[int]:
-        """A descriptor of the directory of blobs; what was put there is durable after the block."""
-        fd = os.open(self.blobs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield fd
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    async def partial(self, digest: Digest, size: int) -> PartialFile:
+        path = self.path(digest)
+
+        def whole() -> None:
+            self.sizes[digest] = size
+
+        return await self.partials.begin(digest, size, path, whole)
+
+    def unclaimed(self) -> frozenset[Digest]:
+        return frozenset(self.partials.unclaimed)
+
+    async def claim(self, digests: Iterable[Digest]) -> None:
+        await self.partials.claim(digests)
+
+    async def remnants(self) -> Sequence[Remnant]:
+        return await self.partials.remnants()
+
+    async def drop_remnant(self, digest: Digest) -> None:
+        await self.partials.drop(digest)
 
 
 class FileWriter:
@@ -156,7 +166,7 @@ class FileWriter:
             raise InvalidParameter(f"unexpected commit digest {digest}, expected {expected}")
         try:
             os.fsync(self.file.fileno())
-            with self.store.synced_directory() as directory, suppress(FileExistsError):
+            with synced_directory(self.store.blobs) as directory, suppress(FileExistsError):
                 # Python uses linkat(2) with AT_SYMLINK_FOLLOW only where a directory descriptor is given.
                 name = digest.removeprefix(ALGORITHM)
                 os.link(f"/proc/self/fd/{self.file.fileno()}", name, dst_dir_fd=directory, follow_symlinks=True)
@@ -188,7 +198,7 @@ class Spool:
     def move(self, files: Mapping[str, Digest]) -> dict[Digest, int]:
         sizes = {}
         try:
-            with self.store.synced_directory():
+            with synced_directory(self.store.blobs):
                 for name, digest in files.items():
                     source = f"{self.path}/{name}"
                     fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
