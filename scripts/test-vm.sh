@@ -13,9 +13,10 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 place=${WHARF_VM_DIR:-/var/tmp/wharf-vm}
 parts=${WHARF_VM_ONLY:-quickstart tests unit}
 # Without those that kill the engine a hundred times, which show nothing of the machine.
-container_tests=${WHARF_VM_TESTS:-tests/integration/engine tests/integration/runtime tests/contract/test_runtime_driver.py
+container_tests=${WHARF_VM_TESTS:-tests/integration/engine tests/contract/test_runtime_driver.py tests/integration/runtime/test_processes.py
     --ignore=tests/integration/engine/test_kill_at_every_step.py --ignore=tests/integration/engine/test_stress.py}
-other_tests="tests/integration/network tests/integration/sys"
+# Of these nothing depends on the cgroup driver.
+other_tests="tests/integration/runtime --ignore=tests/integration/runtime/test_processes.py tests/integration/network tests/integration/sys"
 export TMPDIR="${TMPDIR:-/tmp}" VM_MEM="${VM_MEM:-3072}"
 say() { printf '\n== %s %s: %s\n' "$(date +%T)" "$suite" "$*"; }
 has() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
