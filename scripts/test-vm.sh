@@ -13,10 +13,12 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 place=${WHARF_VM_DIR:-/var/tmp/wharf-vm}
 parts=${WHARF_VM_ONLY:-quickstart tests unit}
 # Without those that kill the engine a hundred times, which show nothing of the machine.
-container_tests=${WHARF_VM_TESTS:-tests/integration/engine tests/contract/test_runtime_driver.py tests/integration/runtime/test_processes.py
+container_tests=${WHARF_VM_TESTS:-tests/integration/engine tests/contract/test_runtime_driver.py
+    tests/integration/runtime/test_processes.py tests/integration/runtime/test_survival.py
     --ignore=tests/integration/engine/test_kill_at_every_step.py --ignore=tests/integration/engine/test_stress.py}
 # Of these nothing depends on the cgroup driver.
-other_tests="tests/integration/runtime --ignore=tests/integration/runtime/test_processes.py tests/integration/network tests/integration/sys"
+other_tests="tests/integration/runtime/test_isolation.py tests/integration/runtime/test_streams.py tests/integration/network
+    tests/integration/sys"
 export TMPDIR="${TMPDIR:-/tmp}" VM_MEM="${VM_MEM:-3072}"
 say() { printf '\n== %s %s: %s\n' "$(date +%T)" "$suite" "$*"; }
 has() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
@@ -50,7 +52,7 @@ container_tests() {
 
 other_tests() {
     say "tests of the parts below"
-    tests systemd "$other_tests"
+    tests systemd "$(echo $other_tests)"
 }
 
 running() { guest 'systemctl is-active wharfd.service && stat -c "%n is %A %U:%G" /run/wharfd.sock | grep -e "srw-rw---- root:docker"'; }
