@@ -4,7 +4,7 @@ A layer is kept under its chain id and never changes.  A root file system is a w
 container's id.  All removals are idempotent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -12,6 +12,8 @@ import msgspec
 
 from wharfd.model.container import Rootfs
 from wharfd.model.ids import ChainId, ContainerId, Digest
+
+Ready = Callable[[], Awaitable[object]]
 
 
 class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,12 +36,22 @@ class LayerStore(Protocol):
     def list(self) -> Sequence[LayerInfo]: ...
 
     async def unpack(
-        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+        self,
+        chain_id: ChainId,
+        parent: ChainId | None,
+        diff_id: Digest,
+        blob_path: str,
+        compression: str,
+        ready: Ready | None = None,
     ) -> LayerInfo:
         """Unpack a layer blob, durable when this returns; already there: returns at once.
 
         The uncompressed bytes must hash to `diff_id`.  Raises InvalidParameter for a broken, escaping or mismatching archive; nothing
         is left then.  `compression`: "", gzip, zstd, bzip2, xz.
+
+        The parent must be there or on its way (NotFound); a layer is on its way as soon as this was called for it.  `ready` is awaited
+        before the blob is read, and what it raises is raised: so all layers of an image can be on their way while their blobs are.
+        Of several callers for a layer the first one's arguments count; when the last of them is cancelled the work is.
         """
 
     async def remove(self, chain_id: ChainId) -> None:

@@ -1,5 +1,6 @@
 """Layers and root file systems in memory: directories are dictionaries from path to content."""
 
+import asyncio
 import bz2
 import gzip
 import hashlib
@@ -18,7 +19,7 @@ import zstandard
 from wharfd.model.container import Rootfs
 from wharfd.model.errors import InvalidParameter, NotFound
 from wharfd.model.ids import ChainId, ContainerId, Digest
-from wharfd.ports.storage import LayerInfo, StorageFacts
+from wharfd.ports.storage import LayerInfo, Ready, StorageFacts
 from wharfd.testing.builders import a_rootfs
 from wharfd.testing.content import FakeContent
 from wharfd.testing.fake import Fake
@@ -43,6 +44,7 @@ class FakeLayers(Fake):
         self.content = content or FakeContent()
         self.layers: dict[str, LayerInfo] = {}
         self.files: dict[str, dict[str, bytes]] = {}
+        self.coming: dict[str, asyncio.Future[None]] = {}
 
     def put(self, chain_id: str, files: dict[str, bytes] | None = None, parent: str | None = None) -> LayerInfo:
         """For tests: a layer that is there."""
@@ -65,11 +67,35 @@ class FakeLayers(Fake):
         return list(self.layers.values())
 
     async def unpack(
-        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+        self,
+        chain_id: ChainId,
+        parent: ChainId | None,
+        diff_id: Digest,
+        blob_path: str,
+        compression: str,
+        ready: Ready | None = None,
     ) -> LayerInfo:
         self.enter("unpack")
+        while chain_id in self.coming:
+            await asyncio.shield(self.coming[chain_id])
         if chain_id in self.layers:
             return self.layers[chain_id]
+        if parent is not None and parent not in self.layers and parent not in self.coming:
+            raise NotFound(f"layer {parent} not found")
+        ended = self.coming[chain_id] = asyncio.get_running_loop().create_future()
+        try:
+            if ready is not None:
+                await ready()
+            if parent in self.coming:
+                await asyncio.shield(self.coming[parent])
+            return self.make(chain_id, parent, diff_id, blob_path, compression)
+        finally:
+            del self.coming[chain_id]
+            ended.set_result(None)
+
+    def make(
+        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+    ) -> LayerInfo:
         if parent is not None and parent not in self.layers:
             raise NotFound(f"layer {parent} not found")
         blob = self.content.at_path(blob_path)

@@ -73,6 +73,31 @@ async def test_when_the_last_one_leaves_the_work_ends(overlay: StorageRig) -> No
     assert digest not in layers.flights
 
 
+async def test_who_comes_while_the_last_one_leaves_begins_anew(overlay: StorageRig) -> None:
+    blob = overlay.blob(entry("f", b"x" * 1000))
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            await go.wait()
+            raise
+
+    chain_id = ChainId(blob.diff_id)
+    leaving = asyncio.create_task(overlay.layers.unpack(chain_id, None, blob.diff_id, blob.path, "", stubborn))
+    await begun.wait()
+    leaving.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    info = await overlay.layers.unpack(chain_id, None, blob.diff_id, blob.path, "")
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert list(overlay.layers.list()) == [info]
+
+
 async def test_layers_are_unpacked_side_by_side(overlay: StorageRig) -> None:
     blobs = [overlay.blob(entry(f"f{number}", b"x")) for number in range(6)]
     infos = await asyncio.gather(*(overlay.unpack(blobs[n], *blobs[:n]) for n in range(len(blobs))))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -27,14 +28,19 @@ class SingleFlights(Generic[T]):
         if flight is None:
             task = asyncio.get_running_loop().create_task(start(), name=f"flight:{key}")
             flight = self.flights[key] = Flight(task)
-            task.add_done_callback(lambda _: self.flights.pop(key, None))
+            task.add_done_callback(partial(self.forget, key, flight))
         flight.waiting += 1
         try:
             return await asyncio.shield(flight.task)
         except asyncio.CancelledError:
             if flight.waiting == 1 and not flight.task.done():
+                self.forget(key, flight)  # whoever comes now begins anew
                 flight.task.cancel()
                 await asyncio.wait([flight.task])
             raise
         finally:
             flight.waiting -= 1
+
+    def forget(self, key: str, flight: Flight[T], _: object = None) -> None:
+        if self.flights.get(key) is flight:
+            del self.flights[key]

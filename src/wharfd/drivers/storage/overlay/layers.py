@@ -18,7 +18,7 @@ from wharfd.drivers.storage.overlay.trash import Trash
 from wharfd.model.archive import UnpackedLayer
 from wharfd.model.errors import Internal, InvalidParameter, NotFound
 from wharfd.model.ids import ChainId, Digest
-from wharfd.ports.storage import LayerInfo
+from wharfd.ports.storage import LayerInfo, Ready
 from wharfd.ports.workers import LayerUnpacker, TreeRemover
 from wharfd.sys import filesystem
 from wharfd.sys.blocking import Pool
@@ -69,25 +69,41 @@ class OverlayLayers:
         return list(self.known.values())
 
     async def unpack(
-        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+        self,
+        chain_id: ChainId,
+        parent: ChainId | None,
+        diff_id: Digest,
+        blob_path: str,
+        compression: str,
+        ready: Ready | None = None,
     ) -> LayerInfo:
         info = self.known.get(chain_id)
         if info is not None:
             return info
         if parent is not None and parent not in self.known and parent not in self.flights:
             raise NotFound(f"layer {parent} does not exist")
-        return await self.flights.join(chain_id, lambda: self.make(chain_id, parent, diff_id, blob_path, compression))
+        return await self.flights.join(
+            chain_id, lambda: self.make(chain_id, parent, diff_id, blob_path, compression, ready)
+        )
 
     async def make(
-        self, chain_id: ChainId, parent: ChainId | None, diff_id: Digest, blob_path: str, compression: str
+        self,
+        chain_id: ChainId,
+        parent: ChainId | None,
+        diff_id: Digest,
+        blob_path: str,
+        compression: str,
+        ready: Ready | None,
     ) -> LayerInfo:
+        if ready is not None:
+            await ready()
         staging = await self.pool.run(self.layout.staging)
         try:
             unpacked = await self.workers.unpack(blob_path, compression, f"{staging}/diff")
             if unpacked.diff_id != diff_id:
                 raise InvalidParameter(f"invalid layer: its content is {unpacked.diff_id}, the image says {diff_id}")
             if parent is not None:
-                await self.ready(parent)
+                await self.wait_for(parent)
             info = await self.pool.run(self.finish, staging, chain_id, parent, unpacked)
             await self.sync.run()
             await self.pool.run(self.publish, staging, chain_id)
@@ -97,7 +113,7 @@ class OverlayLayers:
         self.known[chain_id] = info
         return info
 
-    async def ready(self, chain_id: ChainId) -> None:
+    async def wait_for(self, chain_id: ChainId) -> None:
         """Wait for a layer that is being unpacked.  Raises what that raises."""
         if chain_id in self.known:
             return
