@@ -1,0 +1,101 @@
+"""Drive real clients against Docker-compatible sockets and tell where an engine does something else than dockerd.
+
+usage: ./wharf conformance [--engine NAME=SOCKET]… [--client NAME]… [--area NAME]… [WORD]…
+
+Without --engine an engine of this checkout is started in a directory and network namespace of its own (`--engine own` starts it beside
+others).  WORDs choose scenarios by their names or files.  Ends with 1 when a scenario has failed.
+"""
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from conformance.clients import OPENERS, Programs, versions
+from conformance.report import failures, left_out, score
+from conformance.runner import Outcome, run_all
+from conformance.scenario import load, select
+from conformance.target import Target
+from tests.engine import Engine
+
+OWN = "own"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="wharf conformance", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--engine", action="append", default=[], metavar="NAME=SOCKET")
+    parser.add_argument("--netns", action="append", default=[], metavar="NAME=FILE", help="where its ports are reached")
+    parser.add_argument("--client", action="append", default=[], choices=list(OPENERS))
+    parser.add_argument("--area", action="append", default=[])
+    parser.add_argument("--api", default="", metavar="VERSION", help="what clients are to speak, if they can be told")
+    parser.add_argument("--docker", default="", metavar="PATH", help="the docker command line to use")
+    parser.add_argument(
+        "--share",
+        default="/var/tmp",
+        metavar="DIR",
+        help="a directory that clients and engines see under the same path",
+    )
+    parser.add_argument("--flag", action="append", default=[], help="a flag for this checkout's engine")
+    parser.add_argument("--list", action="store_true", help="only list the scenarios")
+    parser.add_argument("--json", metavar="FILE", help="write every outcome there")
+    parser.add_argument("--quiet", action="store_true", help="no line for each scenario")
+    parser.add_argument("words", nargs="*", metavar="WORD")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def targets(args: argparse.Namespace) -> Iterator[Iterator[Target]]:
+    """The engines in the order asked for, each started only when its turn comes."""
+    namespaces = dict(word.split("=", 1) for word in args.netns)
+    with contextlib.ExitStack() as stack:
+
+        def each() -> Iterator[Target]:
+            for word in args.engine or [OWN]:
+                if word == OWN:
+                    place = stack.enter_context(tempfile.TemporaryDirectory(prefix="wharf-conf-", dir="/var/tmp"))
+                    engine = stack.enter_context(Engine(Path(place), flags=args.flag))
+                    yield Target("wharfd", engine.socket, Path(args.share), engine.netns, args.api)
+                else:
+                    name, _, socket = word.rpartition("=")
+                    name = name or Path(socket).stem
+                    yield Target(name, socket, Path(args.share), namespaces.get(name, ""), args.api)
+
+        yield each()
+
+
+def main() -> int:
+    args = arguments()
+    chosen = select(load(), args.client, args.area, args.words)
+    if args.list:
+        for each in chosen:
+            print(f"{each.title}  ({each.place})")
+        print(f"{len(chosen)} scenarios")
+        return 0
+    programs = Programs.find(args.docker)
+    outcomes: list[Outcome] = []
+
+    def tell(outcome: Outcome) -> None:
+        if not args.quiet:
+            sign = {"passed": "ok", "failed": "FAILED"}.get(outcome.verdict, outcome.verdict)
+            line = f"{outcome.engine}: {sign} {outcome.client}/{outcome.area}: {outcome.name} ({outcome.seconds:.1f} s)"
+            print(line, file=sys.stderr, flush=True)
+
+    with targets(args) as engines:
+        for target in engines:
+            outcomes += run_all(target, chosen, programs, tell)
+    if args.json:
+        Path(args.json).write_text(json.dumps([each.to_json() for each in outcomes], indent=1))
+    for part in (failures(outcomes), left_out(outcomes), score(outcomes)):
+        if part:
+            print(part + "\n")
+    print(", ".join(f"{name} {version}" for name, version in versions(programs).items()))
+    return 1 if any(each.verdict == "failed" for each in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
