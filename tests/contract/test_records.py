@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from wharfd.drivers.records.sqlite import SqliteRecords
+from wharfd.model.build import BuildRecord, CacheRecord, LayerBlob
 from wharfd.model.container import State
 from wharfd.model.errors import Internal, Unavailable
 from wharfd.ports.records import Deletion, RecordStore, Snapshot
@@ -56,6 +57,21 @@ async def test_every_kind_comes_back_as_it_was(reopen: Reopen) -> None:
     await store.commit([container, image, network, volume])
     snapshot = await reread(store, reopen)
     assert snapshot == Snapshot(containers=[container], images=[image], networks=[network], volumes=[volume])
+
+
+async def test_the_records_of_the_builder_come_back_as_they_were(reopen: Reopen) -> None:
+    store = await opened(reopen)
+    cached = CacheRecord(id="one", key="sha256:1", outputs=[["sha256:2"]], created_ns=START_NS, facts={"etag": "x"})
+    blob = LayerBlob(id="sha256:2 gzip", diff_id="sha256:3", digest="sha256:4", size=5, media_type="layer")
+    build = BuildRecord(id="build", started_ns=START_NS, exporters=[("image", {"name": "x"})])
+    await store.commit([cached, blob, build])
+    await store.close()
+    store = reopen()
+    snapshot = await store.open()
+    assert (snapshot.build_cache, snapshot.build_layers, snapshot.builds) == ([cached], [blob], [build])
+    gone = [("build-cache", cached.id), ("build-layer", blob.id), ("build", build.id)]
+    await store.commit([Deletion(kind=kind, id=each) for kind, each in gone])
+    assert await reread(store, reopen) == Snapshot(containers=[], images=[], networks=[], volumes=[])
 
 
 async def test_the_last_version_of_a_record_counts_and_its_place_is_kept(reopen: Reopen) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from wharfd.engine.events import EventBus
 from wharfd.engine.index import Index
+from wharfd.model.build import BuildRecord, CacheRecord, LayerBlob
 from wharfd.model.container import ContainerRecord, State
 from wharfd.model.errors import ContainerNotFound, EngineError, NetworkNotFound, VolumeNotFound
 from wharfd.model.event import Event
@@ -48,6 +49,9 @@ class Ledger:
         self.networks: Index[NetworkRecord] = Index()
         self.images: dict[str, ImageRecord] = {}
         self.volumes: dict[str, VolumeRecord] = {}
+        self.build_cache: dict[str, CacheRecord] = {}
+        self.build_layers: dict[str, LayerBlob] = {}
+        self.builds: dict[str, BuildRecord] = {}
         self.last_seq = 0
         self.entries = 0
         self.untold: deque[Entry] = deque()
@@ -61,6 +65,9 @@ class Ledger:
             self.networks.put(network)
         self.images = {image.id: image for image in snapshot.images}
         self.volumes = {volume.name: volume for volume in snapshot.volumes}
+        self.build_cache = {each.id: each for each in snapshot.build_cache}
+        self.build_layers = {each.id: each for each in snapshot.build_layers}
+        self.builds = {each.id: each for each in snapshot.builds}
         self.last_seq = snapshot.last_event_seq
 
     async def commit(self, *changes: Record | Deletion, events: Sequence[Event] = (), durable: bool = False) -> None:
@@ -146,6 +153,12 @@ class Ledger:
                     self.images[change.id] = change
                 case VolumeRecord():
                     self.volumes[change.name] = change
+                case CacheRecord():
+                    self.build_cache[change.id] = change
+                case LayerBlob():
+                    self.build_layers[change.id] = change
+                case BuildRecord():
+                    self.builds[change.id] = change
                 case Deletion(kind="container"):
                     self.containers.remove(change.id)
                 case Deletion(kind="network"):
@@ -154,6 +167,12 @@ class Ledger:
                     self.images.pop(change.id, None)
                 case Deletion(kind="volume"):
                     self.volumes.pop(change.id, None)
+                case Deletion(kind="build-cache"):
+                    self.build_cache.pop(change.id, None)
+                case Deletion(kind="build-layer"):
+                    self.build_layers.pop(change.id, None)
+                case Deletion(kind="build"):
+                    self.builds.pop(change.id, None)
 
     def container(self, ref: str) -> ContainerRecord:
         """By id, name or prefix.  Raises ContainerNotFound, InvalidParameter (ambiguous)."""
@@ -187,5 +206,11 @@ def key_of(change: Record | Deletion) -> Key:
             return "image", change.id
         case VolumeRecord():
             return "volume", change.name
+        case CacheRecord():
+            return "build-cache", change.id
+        case LayerBlob():
+            return "build-layer", change.id
+        case BuildRecord():
+            return "build", change.id
         case Deletion():
             return change.kind, change.id

@@ -9,17 +9,21 @@ from typing import Protocol
 
 import msgspec
 
+from wharfd.model.build import BuildRecord, CacheRecord, LayerBlob
 from wharfd.model.container import ContainerRecord
 from wharfd.model.event import Event
 from wharfd.model.image import ImageRecord
 from wharfd.model.network import NetworkRecord
 from wharfd.model.volume import VolumeRecord
 
-Record = ContainerRecord | ImageRecord | NetworkRecord | VolumeRecord
+Record = ContainerRecord | ImageRecord | NetworkRecord | VolumeRecord | CacheRecord | LayerBlob | BuildRecord
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True):
-    """Removes the row of that kind ("container", "image", "network", "volume") and id."""
+    """Removes the row of that kind and id.
+
+    Kinds: container, image, network, volume, build-cache, build-layer, build.
+    """
 
     kind: str
     id: str
@@ -30,6 +34,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     images: list[ImageRecord]
     networks: list[NetworkRecord]
     volumes: list[VolumeRecord]
+    build_cache: list[CacheRecord] = []
+    build_layers: list[LayerBlob] = []
+    builds: list[BuildRecord] = []
     last_event_seq: int = 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wharfd.model.build import BuildRecord, CacheRecord, LayerBlob
 from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import Internal, Unavailable
 from wharfd.model.event import Event
@@ -24,6 +25,9 @@ KINDS: dict[type[Record], str] = {
     ImageRecord: "image",
     NetworkRecord: "network",
     VolumeRecord: "volume",
+    CacheRecord: "build-cache",
+    LayerBlob: "build-layer",
+    BuildRecord: "build",
 }
 
 
@@ -50,6 +54,9 @@ class FakeRecords(Fake):
             images=[row for row in rows if isinstance(row, ImageRecord)],
             networks=[row for row in rows if isinstance(row, NetworkRecord)],
             volumes=[row for row in rows if isinstance(row, VolumeRecord)],
+            build_cache=[row for row in rows if isinstance(row, CacheRecord)],
+            build_layers=[row for row in rows if isinstance(row, LayerBlob)],
+            builds=[row for row in rows if isinstance(row, BuildRecord)],
             last_event_seq=self.history[-1].seq if self.history else 0,
         )
 

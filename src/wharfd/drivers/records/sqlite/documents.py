@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 
 from wharfd.drivers.records.sqlite.schema import SCHEMA
+from wharfd.model.build import BuildRecord, CacheRecord, LayerBlob
 from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import Unavailable
 from wharfd.model.event import Event
@@ -23,6 +24,9 @@ KINDS: dict[type[object], str] = {
     ImageRecord: "image",
     NetworkRecord: "network",
     VolumeRecord: "volume",
+    CacheRecord: "build-cache",
+    LayerBlob: "build-layer",
+    BuildRecord: "build",
 }
 PUT = (
     "INSERT INTO records (kind, id, schema, document) VALUES (?, ?, ?, ?) "
@@ -66,6 +70,9 @@ def read_snapshot(connection: sqlite3.Connection) -> Snapshot:
         images=all_of(ImageRecord),
         networks=all_of(NetworkRecord),
         volumes=all_of(VolumeRecord),
+        build_cache=all_of(CacheRecord),
+        build_layers=all_of(LayerBlob),
+        builds=all_of(BuildRecord),
         last_event_seq=int(last or 0),
     )
 
