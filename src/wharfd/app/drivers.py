@@ -60,6 +60,7 @@ class Drivers:
                 cgroup_driver=settings.cgroup_driver,
                 seccomp_profile=settings.seccomp_profile,
                 apparmor_profile=ensure_apparmor_profile(),
+                cdi_directories=settings.cdi_spec_dirs,
             ),
         )
         self.paths = wrap("paths", LocalPaths())

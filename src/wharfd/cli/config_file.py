@@ -57,6 +57,7 @@ KEYS: dict[str, tuple[str, type]] = {
     "ip-masq": ("ip_masq", bool),
     "icc": ("icc", bool),
     "insecure-registries": ("insecure_registries", list),
+    "cdi-spec-dirs": ("cdi_spec_dirs", list),
     "registry-mirrors": ("registry_mirrors", list),
 }
 

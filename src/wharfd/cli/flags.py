@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
         ("--label",): ("labels", "a label of the engine, key=value; may be repeated"),
         ("--log-opt",): ("log_opts", "default log option, key=value; may be repeated"),
         ("--add-runtime",): ("runtimes", "an OCI runtime, name=path; may be repeated"),
+        ("--cdi-spec-dir",): ("cdi_spec_dirs", "directory of CDI specifications; may be repeated"),
         ("--exec-opt",): ("exec_opts", "runtime option: native.cgroupdriver=cgroupfs|systemd; may be repeated"),
         ("--dns",): ("dns", "name server of containers; may be repeated"),
         ("--dns-opt",): ("dns_options", "resolver option of containers; may be repeated"),

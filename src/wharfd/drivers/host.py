@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wharfd.drivers.cdi import CdiDirectories
 from wharfd.model.errors import Unavailable
 from wharfd.ports.host import HostDevice, HostFacts
 from wharfd.sys import apparmor, host, security
 from wharfd.sys.cgroup_layout import cgroup_facts, detect_layout
 from wharfd.wire.apparmor import container_profile
+from wharfd.wire.cdi import CdiSpec
 
 # The distribution's default seccomp profile (Debian: golang-github-containers-common).
 PROFILES = ("/usr/share/containers/seccomp.json", "/etc/containers/seccomp.json")
@@ -29,10 +31,18 @@ class LocalHost:
     `ensure_apparmor_profile` gave.
     """
 
-    def __init__(self, *, cgroup_driver: str = "", seccomp_profile: str = "", apparmor_profile: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        cgroup_driver: str = "",
+        seccomp_profile: str = "",
+        apparmor_profile: str = "",
+        cdi_directories: Sequence[str] = (),
+    ) -> None:
         self.cgroup_driver = cgroup_driver
         self.custom_profile = seccomp_profile
         self.apparmor_profile = apparmor_profile
+        self.cdi = CdiDirectories(cdi_directories)
         self.fixed = self.read_fixed()
 
     def facts(self) -> HostFacts:
@@ -117,6 +127,9 @@ class LocalHost:
                 return file.read(TEXT_LIMIT)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+
+    def cdi_specs(self) -> Sequence[CdiSpec]:
+        return self.cdi.specs()
 
     def devices(self, path: str) -> Sequence[HostDevice]:
         if not os.path.isdir(path):

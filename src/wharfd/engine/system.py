@@ -47,6 +47,7 @@ class SystemFacts(msgspec.Struct, frozen=True, kw_only=True):
     network_drivers: list[str]
     now_ns: int
     warnings: list[str]
+    cdi_devices: list[str]
 
 
 class System:
@@ -109,6 +110,7 @@ class System:
             network_drivers=self.network_drivers,
             now_ns=self.clock.now_ns(),
             warnings=warnings(host),
+            cdi_devices=[f"{spec.kind}={name}" for spec in self.host.cdi_specs() for name in spec.devices],
         )
 
 

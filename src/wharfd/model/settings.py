@@ -53,4 +53,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_proxy: str = ""  # empty: as the environment says
     https_proxy: str = ""
     no_proxy: str = ""
+    cdi_spec_dirs: list[str] = msgspec.field(default_factory=lambda: ["/etc/cdi", "/var/run/cdi"])
     event_limit: int = 100_000

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from wharfd.wire.cdi import CdiSpec
+
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     """As `/info` and `/version` tell them.  `architecture` as uname says (x86_64), `go_arch` as images say (amd64)."""
@@ -75,6 +77,9 @@ class Host(Protocol):
 
     def read_text(self, path: str) -> str | None:
         """A small file of the host (/etc/resolv.conf, a user's seccomp profile, /etc/localtime's zone); None if absent."""
+
+    def cdi_specs(self) -> Sequence[CdiSpec]:
+        """Specifications of vendors' devices that are there now; of two that name a device the later one wins."""
 
     def devices(self, path: str) -> Sequence[HostDevice]:
         """The device at `path` (links followed), or all below it if it is a directory, ordered by path.

@@ -6,6 +6,7 @@ import msgspec
 
 from wharfd.ports.host import HostDevice, HostFacts
 from wharfd.testing.fake import Fake
+from wharfd.wire.cdi import CdiSpec
 
 
 def some_facts(**over: object) -> HostFacts:
@@ -64,6 +65,7 @@ class FakeHost(Fake):
             HostDevice(path="/dev/fuse", type="c", major=10, minor=229, mode=0o666),
             HostDevice(path="/dev/sda", type="b", major=8, minor=0, mode=0o660, gid=6),
         ]
+        self.cdi: list[CdiSpec] = []
         self.seccomp: bytes | None = b'{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[]}'
 
     def facts(self) -> HostFacts:
@@ -81,6 +83,10 @@ class FakeHost(Fake):
     def read_text(self, path: str) -> str | None:
         self.enter("read_text")
         return self.files.get(path)
+
+    def cdi_specs(self) -> Sequence[CdiSpec]:
+        self.enter("cdi_specs")
+        return self.cdi
 
     def devices(self, path: str) -> Sequence[HostDevice]:
         self.enter("devices")

@@ -341,3 +341,33 @@ def test_an_init_is_the_first_process_and_reaps(engine: Engine) -> None:
     )
     assert output.startswith("/sbin/docker-init -- sh -c ")
     assert output.split()[-1] == "0"
+
+
+def test_a_vendors_device(tmp_path: Path) -> None:
+    vendor = {
+        "cdiVersion": "0.6.0",
+        "kind": "example.com/device",
+        "containerEdits": {"env": ["VENDOR=yes"]},
+        "devices": [
+            {
+                "name": "null",
+                "containerEdits": {
+                    "deviceNodes": [{"path": "/dev/vendor", "hostPath": "/dev/null"}],
+                    "mounts": [{"hostPath": str(tmp_path), "containerPath": "/vendor", "options": ["ro", "rbind"]}],
+                },
+            }
+        ],
+    }
+    (tmp_path / "vendor.json").write_text(json.dumps(vendor))
+    with Engine(tmp_path / "engine", flags=[f"--cdi-spec-dir={tmp_path}"]) as engine:
+        engine.load_base_image()
+        assert engine.get("/info").json["DiscoveredDevices"] == [{"Source": "cdi", "ID": "example.com/device=null"}]
+        request = {"Driver": "cdi", "DeviceIDs": ["example.com/device=null"]}
+        look = "echo $VENDOR; echo gone > /dev/vendor && stat -c '%F %t:%T' /dev/vendor; ls /vendor/vendor.json"
+        code, text = engine.run_to_end("sh", "-c", look, HostConfig={"DeviceRequests": [request]})
+        assert (code, text.split("\n")[:3]) == (0, ["yes", "character special file 1:3", "/vendor/vendor.json"])
+        unknown = engine.create("true", HostConfig={"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["a.b/c=d"]}]})
+        refused = engine.post(f"/containers/{unknown}/start")
+        # Docker: what is wrong with a container's configuration at its start is an error of the system.
+        assert refused.status == 500
+        assert refused.message == "CDI device injection failed: unresolvable CDI devices a.b/c=d"

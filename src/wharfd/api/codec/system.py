@@ -125,7 +125,12 @@ def encode_info(facts: SystemFacts) -> JsonObject:
         "InitCommit": {"ID": facts.init_version},
         "SecurityOptions": security_options(facts),
         "FirewallBackend": {"Driver": "nftables"},
-        "CDISpecDirs": [],
+        "CDISpecDirs": settings.cdi_spec_dirs,
+        **(
+            {"DiscoveredDevices": [{"Source": "cdi", "ID": name} for name in facts.cdi_devices]}
+            if facts.cdi_devices
+            else {}
+        ),
         "Warnings": facts.warnings or None,
     }
 

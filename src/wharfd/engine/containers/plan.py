@@ -16,6 +16,7 @@ from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.json import JsonObject
 from wharfd.ports.host import HostDevice, HostFacts
+from wharfd.wire.cdi import Edits, NodeNumbers, apply
 from wharfd.wire.limits import ULIMITS, effective_capabilities
 from wharfd.wire.resources import oci_resources
 from wharfd.wire.security import UNCONFINED, parse_security_options
@@ -67,6 +68,8 @@ class Place:
     devices: Sequence[tuple[DeviceMapping, Sequence[HostDevice]]] = ()
     all_devices: Sequence[HostDevice] = ()
     seccomp: JsonObject | None = None
+    cdi: Sequence[Edits] = ()
+    cdi_nodes: Mapping[str, NodeNumbers] = field(default_factory=dict)  # nodes of the host that `cdi` names
     shm_path: str = ""
     init_path: str = ""
     default_ulimits: Sequence[Ulimit] = ()
@@ -134,6 +137,7 @@ def plan(record: ContainerRecord, place: Place, facts: HostFacts) -> Plan:
         spec["hostname"] = record.config.hostname
     if asked.annotations:
         spec["annotations"] = dict(asked.annotations)
+    apply(place.cdi, spec, place.cdi_nodes.get)
     return Plan(spec=spec, warnings=warnings)
 
 

@@ -3,8 +3,9 @@
 Everything here is quick: small files of the image, records, facts read before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from wharfd.engine.containers.device_requests import requested_devices
 from wharfd.engine.containers.mounts import make_missing_sources, placed_mounts
 from wharfd.engine.containers.plan import HOST, Place, capabilities, plan
 from wharfd.engine.containers.start import Ground
@@ -19,6 +20,7 @@ from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import Launch
 from wharfd.ports.storage import RootfsStore
 from wharfd.wire.binds import clean
+from wharfd.wire.cdi import Edits, NodeNumbers, resolve
 from wharfd.wire.seccomp_narrow import narrow
 from wharfd.wire.seccomp_profile import Profile, parse_profile
 from wharfd.wire.security import UNCONFINED, parse_security_options
@@ -64,6 +66,7 @@ class ContainerPlanner:
         facts = self.host.facts()
         asked = record.host_config
         make_missing_sources(record, self.paths)
+        cdi = self.cdi(record)
         place = Place(
             rootfs=ground.rootfs,
             user=await user_of(record, self.rootfs),
@@ -75,6 +78,8 @@ class ContainerPlanner:
             mounts=placed_mounts(record),
             devices=[(device, self.host.devices(device.path_on_host)) for device in asked.devices or ()],
             all_devices=self.host.devices("/dev") if asked.privileged else (),
+            cdi=cdi,
+            cdi_nodes=self.cdi_nodes(cdi),
             seccomp=self.seccomp(record, facts),
             shm_path="/dev/shm" if asked.ipc_mode == HOST else "",
             init_path=self.init_path,
@@ -124,6 +129,22 @@ class ContainerPlanner:
         if not other.is_running:
             raise Conflict(f"cannot join the namespaces of a non running container: container {ref} is not running")
         return other.pid
+
+    def cdi(self, record: ContainerRecord) -> Sequence[Edits]:
+        """What vendors' devices add to the container."""
+        requests = record.host_config.device_requests
+        if not requests:
+            return ()
+        specs = self.host.cdi_specs()
+        return resolve(specs, requested_devices(requests, specs))
+
+    def cdi_nodes(self, cdi: Sequence[Edits]) -> Mapping[str, NodeNumbers]:
+        paths = {node.host_path or node.path for edits in cdi for node in edits.device_nodes}
+        return {
+            path: NodeNumbers(found.type, found.major, found.minor, found.mode, found.uid, found.gid)
+            for path in paths
+            for found in self.host.devices(path)[:1]
+        }
 
     def seccomp(self, record: ContainerRecord, facts: HostFacts) -> JsonObject | None:
         """None: unconfined, or no profile is to be had."""

@@ -25,11 +25,6 @@ class Gap:
 GAPS: Sequence[Gap] = (
     Gap("HostConfig.Links", "containers are not linked yet", lambda _, host: bool(host.links)),
     Gap(
-        "HostConfig.DeviceRequests",
-        "devices of a driver (such as GPUs) are not handed in yet",
-        lambda _, host: bool(host.device_requests),
-    ),
-    Gap(
         "HostConfig.LogConfig",
         "logs are not rotated yet: max-size has no effect",
         lambda _, host: "max-size" in (host.log_config.config or {}),

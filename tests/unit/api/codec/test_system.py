@@ -42,6 +42,7 @@ def facts(**settings: object) -> SystemFacts:
         network_drivers=["bridge", "host", "null"],
         now_ns=START_NS,
         warnings=[],
+        cdi_devices=["example.com/device=one"],
     )
 
 

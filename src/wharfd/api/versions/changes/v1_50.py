@@ -5,6 +5,12 @@ from wharfd.model.json import JsonObject
 
 
 @response("system.info", below="1.50")
+def hide_discovered_devices(doc: JsonObject) -> None:
+    """1.50 added them."""
+    doc.pop("DiscoveredDevices", None)
+
+
+@response("system.info", below="1.50")
 def show_bridge_netfilter(doc: JsonObject) -> None:
     """1.50 removed the two flags."""
     doc["BridgeNfIptables"] = False
