@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from wharfd.drivers.storage.overlay.aliases import Aliases
 from wharfd.drivers.storage.overlay.flight import SingleFlights
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.settle import settle
@@ -24,6 +25,8 @@ from wharfd.sys import filesystem
 from wharfd.sys.blocking import Pool
 
 INFO = "info.json"
+UNSETTLED = "unsettled"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(LayerInfo).decode
 
@@ -41,6 +44,8 @@ class OverlayLayers:
         self.known: dict[ChainId, LayerInfo] = {}
         self.flights: SingleFlights[LayerInfo] = SingleFlights()
         self.sync = SharedSync(layout.root, pool)
+        self.aliases = Aliases(layout)
+        self.unsettled: set[ChainId] = set()
 
     async def open(self) -> None:
         """Called by the root file systems' `open`, after the directories were made."""
@@ -55,12 +60,30 @@ class OverlayLayers:
             try:
                 with open(f"{self.layout.layers}/{name}/{INFO}", "rb") as file:
                     info = decode(file.read())
-            except (OSError, msgspec.MsgspecError):
+                self.aliases.read(info.chain_id)
+                if self.is_unsettled(info.chain_id):
+                    self.unsettled.add(info.chain_id)
+            except (OSError, ValueError, msgspec.MsgspecError):
                 # Not ours, or damaged: out of the way, so that the layer can be unpacked again.
                 self.trash.throw(f"{self.layout.layers}/{name}")
                 continue
             found[info.chain_id] = info
         return found
+
+    def is_unsettled(self, chain_id: ChainId) -> bool:
+        """Raises ValueError for a layer that a power cut may have cut."""
+        try:
+            with open(f"{self.layout.layer(chain_id)}/{UNSETTLED}", encoding="ascii") as file:
+                boot = file.read()
+        except FileNotFoundError:
+            return False
+        if boot != boot_id():
+            raise ValueError("made before the last boot, and perhaps not whole")
+        return True
+
+    def add_unsettled(self, info: LayerInfo) -> None:
+        self.known[info.chain_id] = info
+        self.unsettled.add(info.chain_id)
 
     def get(self, chain_id: ChainId) -> LayerInfo | None:
         return self.known.get(chain_id)
@@ -157,5 +180,20 @@ class OverlayLayers:
         return found
 
     async def remove(self, chain_id: ChainId) -> None:
-        if self.known.pop(chain_id, None) is not None:
-            await self.trash.discard(self.layout.layer(chain_id))
+        if self.known.pop(chain_id, None) is None:
+            return
+        self.unsettled.discard(chain_id)
+        if self.aliases.owners.pop(chain_id, None) is None and self.aliases.of(chain_id):
+            await self.pool.run(self.hand_over, chain_id)
+        await self.trash.discard(self.layout.layer(chain_id))
+
+    def hand_over(self, chain_id: ChainId) -> None:
+        try:
+            self.aliases.hand_over(chain_id)
+        except OSError as e:
+            raise Internal(f"layer {chain_id}: {e}") from e
+
+
+def boot_id() -> str:
+    with open(BOOT_ID, encoding="ascii") as file:
+        return file.read().strip()

@@ -2,6 +2,7 @@
 
 ROOT/layers/<hex of the chain id>/diff/        a layer's own files, never changed
 ROOT/layers/<hex of the chain id>/info.json    `LayerInfo`
+ROOT/layers/<hex of the chain id>/unsettled    made by a build and perhaps not on the disk yet (see snapshots)
 ROOT/unpacking/<name>/                         layers on their way in; dropped at start
 ROOT/containers/<id>/{upper,work,merged}       a container's writable layer and its mount point
 ROOT/base/                                     what lies below every image (see `BASE`)
@@ -40,6 +41,10 @@ class Layout:
         if len(encoded) != 64 or not encoded.isalnum():
             raise ValueError(f"{chain_id!r} is no chain id")
         return f"{self.layers}/{encoded}"
+
+    def chain_id(self, name: str) -> ChainId:
+        """The layer whose directory has that name."""
+        return ChainId(f"sha256:{name}")
 
     def diff(self, chain_id: ChainId) -> str:
         return f"{self.layer(chain_id)}/diff"
