@@ -22,9 +22,9 @@ _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP = 1
 _NFNLGRP_NFTABLES = 7
-# NFNL_SUBSYS_NFTABLES with NFT_MSG_DELTABLE, …CHAIN, …RULE, …SET
-_DELETIONS = frozenset(10 << 8 | kind for kind in (2, 5, 8, 11))
-_TABLE_NAME = 1  # of all four
+# NFNL_SUBSYS_NFTABLES with NFT_MSG_DELTABLE, …CHAIN, …RULE, …SET; and with NFT_MSG_NEWTABLE, …CHAIN
+_CHANGES = frozenset(10 << 8 | kind for kind in (2, 5, 8, 11, 0, 3))
+_TABLE_NAME = 1  # of all of them
 _RECEIVE_BYTES = 64 * 1024
 
 
@@ -105,7 +105,7 @@ class Nft:
 
 
 class TableWatch:
-    """Tells of tables that lose something in the network namespace in which it was made.  For the loop: `fileno`, then `damaged`."""
+    """Tells of tables that change in the network namespace in which it was made.  For the loop: `fileno`, then `changed`."""
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, _NETLINK_NETFILTER)
@@ -122,8 +122,8 @@ class TableWatch:
     def close(self) -> None:
         self._socket.close()
 
-    def damaged(self) -> set[str] | None:
-        """Names of tables, of any family, that were deleted or lost a chain, rule or set since the last call.
+    def changed(self) -> set[str] | None:
+        """Names of tables, of any family, that came or went, got a chain or lost a chain, rule or set since the last call.
 
         None when too much has happened to be told.
         """
@@ -138,7 +138,7 @@ class TableWatch:
                     return None
                 raise
             for message in split_messages(data):
-                if message.kind in _DELETIONS:
+                if message.kind in _CHANGES:
                     # A netfilter message has four bytes before its attributes.
                     names.add(text_of(parse_attributes(message.body, 4).get(_TABLE_NAME, b"")))
 

@@ -132,6 +132,7 @@ class Link:
     operstate: str
     stats: LinkStats
     alias: str = ""
+    group: int = 0
 
     @property
     def is_up(self) -> bool:
@@ -328,6 +329,7 @@ def decode_link(body: bytes) -> Link:
         peer=_number(attributes, _IFLA_LINK),
         operstate=_OPERSTATES[operstate] if operstate < len(_OPERSTATES) else "unknown",
         alias=text_of(attributes.get(_IFLA_IFALIAS, b"")),
+        group=_number(attributes, _IFLA_GROUP),
         stats=LinkStats(*_STATS64.unpack_from(attributes.get(_IFLA_STATS64, _NO_STATS))),
     )
 

@@ -103,21 +103,22 @@ def test_closed_context_refuses(nft: Nft) -> None:
         nft.run("list ruleset")
 
 
-def test_the_watch_tells_of_what_tables_lose(namespace: str) -> None:
+def test_the_watch_tells_of_tables_that_change(namespace: str) -> None:
     watch = netns.run_in(namespace, TableWatch)
     try:
         with Nft.in_netns(namespace) as nft:
             nft.run("add table inet one\nadd table ip two")
-            assert watch.damaged() == set()
+            assert watch.changed() == {"one", "two"}
             nft.run("delete table ip two")
-            assert watch.damaged() == {"two"}
+            assert watch.changed() == {"two"}
             nft.run("flush ruleset")
-            assert watch.damaged() == {"one"}
+            assert watch.changed() == {"one"}
             nft.run(RULES)
-            nft.run("delete element ip wharf-test ports { 80 }")
-            assert watch.damaged() == set()
+            assert watch.changed() == {"wharf-test"}
+            nft.run("delete element ip wharf-test ports { 80 }\nadd rule ip wharf-test post accept")
+            assert watch.changed() == set()
             nft.run("flush table ip wharf-test")
-            assert watch.damaged() == {"wharf-test"}
+            assert watch.changed() == {"wharf-test"}
     finally:
         watch.close()
 

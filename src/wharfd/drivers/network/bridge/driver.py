@@ -23,6 +23,8 @@ from wharfd.drivers.network.bridge import links
 from wharfd.drivers.network.bridge.firewall import Element, Firewall, Member
 from wharfd.drivers.network.bridge.guard import Guard
 from wharfd.drivers.network.bridge.links import veth_name
+from wharfd.drivers.network.bridge.openings import TABLES as OTHERS
+from wharfd.drivers.network.bridge.openings import Openings
 from wharfd.drivers.network.bridge.options import (
     BRIDGE_NAME,
     DEFAULT_BRIDGE,
@@ -114,7 +116,8 @@ class BridgeNetwork:
         self.icc = icc
         self.firewall = Firewall(table)
         self.rules = asyncio.Lock()
-        self.guard = Guard(table, self.restore_rules)
+        self.openings = Openings(pool)
+        self.guard = Guard({table: self.restore_rules, **dict.fromkeys(OTHERS, self.openings.make)})
         self.publisher = Publisher(self.pool, self.change_rules)
         self.netlink: Netlink | None = None
         self.nets: dict[NetworkId, Net] = {}
@@ -145,6 +148,7 @@ class BridgeNetwork:
             self.firewall.elements = {(kind, key): value for kind, key, value in elements}
             await self.pool.run(self.firewall.apply)
         self.guard.open()
+        await self.openings.make()
 
     def take_up(self, record: NetworkRecord, endpoints: Sequence[Endpoint] = ()) -> Net:
         """Its subnets and addresses are taken from here on.  Raises Forbidden, InvalidParameter."""
@@ -207,6 +211,7 @@ class BridgeNetwork:
 
     async def close(self) -> None:
         await self.guard.close()
+        self.openings.close()
         self.publisher.close()
         if self.sweep is not None:
             self.sweep.cancel()

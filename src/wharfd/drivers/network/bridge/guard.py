@@ -1,8 +1,8 @@
-"""Puts the table of rules back when somebody deletes it or something of it, a moment after the kernel has told of it."""
+"""Acts when somebody changes tables of rules that matter to us, a moment after the kernel has told of it."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from wharfd.model.errors import EngineError
 from wharfd.sys.nftables import TableWatch
@@ -11,13 +11,16 @@ log = logging.getLogger(__name__)
 
 PAUSE_S = 0.05  # whoever deletes everything is let to his end
 
+Restore = Callable[[], Awaitable[bool]]
+"""Puts a table in order if it is not, and says whether it had to."""
+
 
 class Guard:
-    """`restore` puts the table back if it is not whole, and says whether it had to."""
+    """`duties` by the name of the table, of whatever family, whose changes they follow."""
 
-    def __init__(self, table: str, restore: Callable[[], Awaitable[bool]]) -> None:
-        self.table = table
-        self.restore = restore
+    def __init__(self, duties: Mapping[str, Restore]) -> None:
+        self.duties = duties
+        self.due: set[str] = set()
         self.watch: TableWatch | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.work: asyncio.Future[None] | None = None
@@ -33,22 +36,30 @@ class Guard:
     def happened(self) -> None:
         if self.watch is None:
             return
-        names = self.watch.damaged()
-        # Our own replacement of the table deletes it, too: `restore` looks whether it is whole.
-        if (names is None or self.table in names) and self.timer is None:
-            self.timer = asyncio.get_running_loop().call_later(PAUSE_S, self.due)
+        names = self.watch.changed()
+        # Our own changes are told of, too: a duty looks whether there is anything to do.
+        self.due |= self.duties.keys() if names is None else self.duties.keys() & names
+        self.plan()
 
-    def due(self) -> None:
+    def plan(self) -> None:
+        if self.due and self.timer is None:
+            self.timer = asyncio.get_running_loop().call_later(PAUSE_S, self.begin)
+
+    def begin(self) -> None:
         self.timer = None
         if self.work is None or self.work.done():
             self.work = asyncio.ensure_future(self.put_back())  # noqa: TID251 - owned here, awaited in close
+        else:
+            self.plan()
 
     async def put_back(self) -> None:
-        try:
-            if await self.restore():
-                log.warning("table=%s was changed by somebody else and is put back", self.table)
-        except EngineError as error:
-            log.error("table=%s is not put back: error=%s", self.table, error)
+        due, self.due = self.due, set()
+        for table in sorted(due):
+            try:
+                if await self.duties[table]():
+                    log.warning("table=%s was changed by somebody else and is put in order", table)
+            except EngineError as error:
+                log.error("table=%s is not put in order: error=%s", table, error)
 
     async def close(self) -> None:
         if self.watch is not None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
 
+from wharfd.drivers.network.bridge.openings import BRIDGE_GROUP
 from wharfd.model.errors import Internal, Unavailable
 from wharfd.model.network import Endpoint, IPAMPool
 from wharfd.sys import netns
@@ -40,11 +41,13 @@ def make_bridge(near: Netlink, name: str, pools: Sequence[IPAMPool], *, mtu: int
         if link is None:
             near.create_bridge(name, mtu=mtu)
             link = near.link(name)
-            near.execute([rtnetlink.set_link(link.index, alias=owner)])
+            near.execute([rtnetlink.set_link(link.index, alias=owner), rtnetlink.set_group(link.index, BRIDGE_GROUP)])
             if not any(":" in pool.subnet for pool in pools):
                 write_setting(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "1")
         elif link.kind != "bridge":
             raise Unavailable(f"cannot use {name} as a bridge: there is a link of that name and another kind")
+        elif not link.group:
+            near.execute([rtnetlink.set_group(link.index, BRIDGE_GROUP)])
         wanted = {str(gateway_interface(pool)): gateway_interface(pool) for pool in pools if pool.gateway}
         have = {str(address.interface) for address in near.addresses(index=link.index)}
         for text, gateway in wanted.items():
