@@ -1,7 +1,10 @@
-"""A log's files as one: those that were rotated away (`path.2`, `path.1`), then the one that the monitor writes.
+"""A log's files as one: those that were rotated away (`path.2.gz`, `path.1`), then the one that the monitor writes.
 
-Positions count from the beginning of the oldest file.  While a log is followed, files that come later go on where the last one ends.
-Descriptors stay open, so that a rotation or a removal meanwhile takes nothing away from the reader.
+Positions count from the beginning of the oldest file, in what was written, compressed since or not.  While a log is followed, files that
+come later go on where the last one ends.  Descriptors stay open, so that a rotation or a removal meanwhile takes nothing away from the
+reader.  Files are renamed and removed on the loop only, hence looking for them needs no second look.
+
+A compressed file is unpacked, into a file without a name, when something in it is read; of these a reader keeps the last two.
 
 A read takes what is in the page cache without a thread; only what must come from the disk is read by the pool.
 """
@@ -10,6 +13,8 @@ import contextlib
 import os
 from dataclasses import dataclass
 
+from wharfd.drivers.logs.compression import Note, expand, read_note
+from wharfd.drivers.logs.generations import all_files
 from wharfd.model.errors import Internal
 from wharfd.sys.blocking import Pool
 
@@ -19,16 +24,34 @@ BLOCK = 128 * 1024  # bytes of one read; formatting that much takes about 0.3 ms
 buffer = bytearray(BLOCK)
 
 
+EXPANDED_KEPT = 2
+MOST_BEHIND = 32  # files that a slow follower may hold open
+
+
 @dataclass(slots=True)
 class Segment:
-    """One file: descriptor, which file it is, and the position at which it begins."""
+    """One file: descriptor, which file it is, and the position at which it begins.
+
+    Of a compressed one (`note`) `plain_fd` is what it was unpacked to, −1 as long as it was not.
+    """
 
     fd: int
     identity: tuple[int, int]
     begin: int
+    note: Note | None = None
+    plain_fd: int = -1
 
     def size(self) -> int:
-        return os.fstat(self.fd).st_size
+        return os.fstat(self.fd).st_size if self.note is None else self.note.size_bytes
+
+    def close(self) -> None:
+        os.close(self.fd)
+        self.fold()
+
+    def fold(self) -> None:
+        if self.plain_fd >= 0:
+            os.close(self.plain_fd)
+            self.plain_fd = -1
 
 
 class LogFiles:
@@ -38,35 +61,40 @@ class LogFiles:
         self.path = path
         self.pool = pool
         self.segments: list[Segment] = []
+        self.expanded: list[Segment] = []
         self.can_try = True  # the file system knows reads that do not wait
+        self.is_too_slow = False  # more files have come than it may hold
 
     def open(self) -> None:
         """Open what is there: all, some or none.  Raises Internal if something there cannot be opened."""
-        found: list[tuple[int, tuple[int, int]]] = []
-        name, number = self.path, 0
+        found: list[Segment] = []
+        name = self.path
         try:
-            # The newest first: what is rotated meanwhile shows twice and is taken once.
-            while (opened := open_file(name)) is not None or number == 0:
-                if opened is not None:
-                    found.append(opened)
-                number += 1
-                name = f"{self.path}.{number}"
+            for each in all_files(self.path):
+                name = each.path
+                opened = open_file(name)
+                if opened is None:
+                    continue
+                fd, identity = opened
+                if any(identity == other.identity for other in found):
+                    os.close(fd)
+                    continue
+                found.append(Segment(fd, identity, 0))
+                if each.is_compressed:
+                    found[-1].note = read_note(fd)
         except OSError as e:
-            for fd, _ in found:
-                os.close(fd)
+            for segment in found:
+                segment.close()
             raise Internal(f"log {name} cannot be read: {e.strerror}") from e
-        seen: set[tuple[int, int]] = set()
-        for fd, identity in reversed(found):
-            if identity in seen:
-                os.close(fd)
-            else:
-                seen.add(identity)
-                self.segments.append(Segment(fd, identity, self.end()))
+        for segment in reversed(found):
+            segment.begin = self.end()
+            self.segments.append(segment)
 
     def close(self) -> None:
         for segment in self.segments:
-            os.close(segment.fd)
+            segment.close()
         self.segments.clear()
+        self.expanded.clear()
 
     def end(self) -> int:
         """The position behind the last byte that is there now."""
@@ -91,17 +119,26 @@ class LogFiles:
 
     async def read_from(self, segment: Segment, offset: int, size: int) -> bytes:
         try:
+            fd = segment.fd if segment.note is None else await self.expand(segment)
             if self.can_try:
                 try:
-                    count = os.preadv(segment.fd, [memoryview(buffer)[:size]], offset, os.RWF_NOWAIT)
+                    count = os.preadv(fd, [memoryview(buffer)[:size]], offset, os.RWF_NOWAIT)
                     return bytes(buffer[:count])
                 except BlockingIOError:
                     pass  # not in memory
                 except OSError:
                     self.can_try = False
-            return await self.pool.run(os.pread, segment.fd, size, offset)
+            return await self.pool.run(os.pread, fd, size, offset)
         except OSError as e:
             raise Internal(f"log {self.path} cannot be read: {e.strerror}") from e
+
+    async def expand(self, segment: Segment) -> int:
+        if segment.plain_fd < 0:
+            while len(self.expanded) >= EXPANDED_KEPT:
+                self.expanded.pop(0).fold()
+            segment.plain_fd = await self.pool.run(expand, segment.fd, os.path.dirname(self.path))
+            self.expanded.append(segment)
+        return segment.plain_fd
 
     def renew(self, at: int) -> bool:
         """Look whether a new file has taken the place of the last one, or the last one was emptied; `at` is how far we have read.
@@ -118,12 +155,39 @@ class LogFiles:
                 return False
             self.segments.append(Segment(os.dup(self.segments[-1].fd), identity, at))
             return True
+        return self.add_newest()
+
+    def add_newest(self) -> bool:
+        """The file that has the name now goes on behind the last one, unless it is the last one."""
         with contextlib.suppress(OSError):
             opened = open_file(self.path)
-            if opened is not None:
-                self.segments.append(Segment(*opened, self.end()))
-                return True
+            if opened is None:
+                return False
+            if self.segments and self.segments[-1].identity == opened[1]:
+                os.close(opened[0])
+                return False
+            if len(self.segments) >= MOST_BEHIND:
+                os.close(opened[0])
+                self.is_too_slow = True
+                return False
+            self.segments.append(Segment(*opened, self.end()))
+            return True
         return False
+
+    def let_go(self, at: int) -> None:
+        """Nothing in front of `at` will be read any more."""
+        while len(self.segments) > 1 and self.segments[1].begin <= at:
+            gone = self.segments.pop(0)
+            gone.close()
+            if gone in self.expanded:
+                self.expanded.remove(gone)
+
+    def older_than(self, since_ns: int) -> int:
+        """A position in front of which all is older, as far as that is known without reading."""
+        for segment in self.segments:
+            if segment.note is None or not 0 < segment.note.last_ns < since_ns:
+                return segment.begin
+        return self.segments[-1].begin if self.segments else 0
 
 
 def open_file(path: str) -> tuple[int, tuple[int, int]] | None:

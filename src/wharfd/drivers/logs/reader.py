@@ -9,9 +9,12 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
-from wharfd.drivers.logs.files import BLOCK, LogFiles
+from wharfd.drivers.logs.compression import expand
+from wharfd.drivers.logs.files import BLOCK, LogFiles, open_file
+from wharfd.drivers.logs.generations import all_files
 from wharfd.drivers.logs.growth import Follower, Growth
 from wharfd.drivers.logs.search import find_tail, find_time
+from wharfd.model.errors import Internal
 from wharfd.ports.logs import ContainerEnd, LogQuery
 from wharfd.sys.blocking import Pool
 from wharfd.wire.crilog import LogEncoder, Record, format_record, scan
@@ -26,11 +29,19 @@ class LogReader:
         self.pool = pool
         self.growth = growth
         self.now_ns = now_ns
+        self.followed: dict[str, list[LogFiles]] = {}  # by path
+
+    def rotated(self, path: str) -> None:
+        """The monitor writes a new file.  Whoever follows gets hold of it now: before it is looked at, it may be rotated, too."""
+        for files in self.followed.get(path, ()):
+            files.add_newest()
 
     async def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
         """As the port says."""
         files = LogFiles(path, self.pool)
         follower = self.growth.follow(path) if query.follow else None
+        if follower is not None:
+            self.followed.setdefault(path, []).append(files)
         try:
             is_over = end.is_over()  # before looking how long the log is: nothing comes behind that then
             files.open()
@@ -62,6 +73,9 @@ class LogReader:
             files.close()
             if follower is not None:
                 follower.close()
+                self.followed[path].remove(files)
+                if not self.followed[path]:
+                    del self.followed[path]
 
     async def begin(self, files: LogFiles, end: int, query: LogQuery) -> tuple[int, int]:
         """Position, and how many whole lines to leave out from there."""
@@ -69,7 +83,7 @@ class LogReader:
             start = await find_tail(files, end, query.tail)
             return start.offset, start.skip
         if query.since_ns:
-            return await find_time(files, end, query.since_ns), 0
+            return await find_time(files, end, query.since_ns, files.older_than(query.since_ns)), 0
         return 0, 0
 
     async def follow(
@@ -90,6 +104,9 @@ class LogReader:
                 if encoder.finished:
                     return
                 await asyncio.sleep(0)
+            files.let_go(at)
+            if files.is_too_slow:
+                raise Internal("the reader is too slow: what it has not read yet was rotated away")
             if files.renew(at):
                 follower.look()
             elif is_over:
@@ -121,26 +138,50 @@ def encoder_for(query: LogQuery, skip: int) -> LogEncoder:
 
 
 def end_open_lines(path: str) -> None:
-    """Mark lines at the end of the file that are over and have no newline.
+    """Mark lines at the end of a log that are over and have no newline.
 
-    conmon leaves such a line open, and the output of the next run would continue it.
+    conmon leaves such a line open, and the output of the next run would continue it.  It may be the last of a file that was rotated since.
     """
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-    except FileNotFoundError:
+    window = ending_of(path)
+    last: dict[int, Record] = {record.stream: record for record in scan(window)}
+    ends = [
+        format_record(record._replace(partial=False, text=b"", cut=True)) for record in last.values() if record.partial
+    ]
+    if window and not window.endswith(b"\n"):
+        ends.insert(0, b"\n")  # cut by a power failure
+    if not ends:
         return
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        size = os.fstat(fd).st_size
-        window = os.pread(fd, ENDING, max(0, size - ENDING))
-        last: dict[int, Record] = {record.stream: record for record in scan(window)}
-        ends = [
-            format_record(record._replace(partial=False, text=b"", cut=True))
-            for record in last.values()
-            if record.partial
-        ]
-        if window and not window.endswith(b"\n"):
-            ends.insert(0, b"\n")  # cut by a power failure
-        if ends:
-            os.write(fd, b"".join(ends))
+        os.write(fd, b"".join(ends))
     finally:
         os.close(fd)
+
+
+def ending_of(path: str) -> bytes:
+    """The last bytes of a log, of as many files as it takes."""
+    pieces: list[bytes] = []
+    missing = ENDING
+    for each in all_files(path):
+        opened = open_file(each.path)
+        if opened is None:
+            continue
+        fds = [opened[0]]
+        try:
+            if each.is_compressed:
+                fds.append(expand(fds[0], os.path.dirname(path)))
+            size = os.fstat(fds[-1]).st_size
+            pieces.insert(0, os.pread(fds[-1], missing, max(0, size - missing)))
+        finally:
+            for fd in fds:
+                os.close(fd)
+        missing -= len(pieces[0])
+        # Whole records of both streams are mostly in the newest file already.
+        if missing <= 0 or is_settled(b"".join(pieces)):
+            break
+    return b"".join(pieces)
+
+
+def is_settled(window: bytes) -> bool:
+    """It has a record of each stream."""
+    return len({record.stream for record in scan(window)}) == 2

@@ -52,12 +52,16 @@ async def find_in_block(files: LogFiles, begin: int, block: bytes, lines: int, g
             return TailStart(begin, 0)
 
 
-async def find_time(files: LogFiles, end: int, since_ns: int) -> int:
+async def find_time(files: LogFiles, end: int, since_ns: int, begin: int = 0) -> int:
     """A record's beginning before which all are older than `since_ns`, not far from the first that is not.
 
-    Records are in the order of their times; where the clock was set back, what lies before that may be left out.
+    Records are in the order of their times; where the clock was set back, what lies before that may be left out.  `begin`: a record's
+    beginning in front of which nothing is wanted.
     """
-    low, high = 0, end  # the record at `low` is too old (or the first), those that begin at `high` or behind are not
+    low, high = (
+        begin,
+        end,
+    )  # the record at `low` is too old (or the first), those that begin at `high` or behind are not
     while high - low > NEAR:
         middle = (low + high) // 2
         size = PROBE
