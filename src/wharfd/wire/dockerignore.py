@@ -173,10 +173,10 @@ def class_end(text: str, at: int) -> int:
     return at
 
 
-def step(token: str) -> tuple[str, Test]:
-    if token in EXPRESSIONS and token != "?":
-        return token, lambda char: token != "*" or char != "/"
-    expression = re.compile(EXPRESSIONS.get(token, token), re.DOTALL)
+def step(sign: str) -> tuple[str, Test]:
+    if sign in EXPRESSIONS and sign != "?":
+        return sign, lambda char: sign != "*" or char != "/"
+    expression = re.compile(EXPRESSIONS.get(sign, sign), re.DOTALL)
     return "", lambda char: expression.fullmatch(char) is not None
 
 
