@@ -9,17 +9,19 @@ from enum import StrEnum
 
 import msgspec
 
-from wharfd.model.fileactions import NO_OUTPUT as NO_OUTPUT
-from wharfd.model.fileactions import SCRATCH as SCRATCH
-from wharfd.model.fileactions import Action as Action
-from wharfd.model.fileactions import AnyAction as AnyAction
-from wharfd.model.fileactions import Copy as Copy
-from wharfd.model.fileactions import MakeDirectory as MakeDirectory
-from wharfd.model.fileactions import MakeFile as MakeFile
-from wharfd.model.fileactions import Named as Named
-from wharfd.model.fileactions import Owner as Owner
-from wharfd.model.fileactions import Remove as Remove
-from wharfd.model.fileactions import Symlink as Symlink
+from wharfd.model.fileactions import (
+    NO_OUTPUT,
+    SCRATCH,
+    Action,
+    AnyAction,
+    Copy,
+    MakeDirectory,
+    MakeFile,
+    Named,
+    Owner,
+    Remove,
+    Symlink,
+)
 
 
 class Op(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
@@ -263,3 +265,44 @@ class DiffOp(Op, frozen=True, kw_only=True, tag="diff"):
 
 Source = ImageSource | LayoutSource | LocalSource | HttpSource | GitSource
 AnyOp = Source | ExecOp | FileOp | MergeOp | DiffOp
+
+__all__ = [
+    "Action",
+    "AnyAction",
+    "AnyMount",
+    "AnyOp",
+    "BindMount",
+    "CacheMount",
+    "Copy",
+    "DiffOp",
+    "ExecOp",
+    "ExtraHost",
+    "FileOp",
+    "GitSource",
+    "HttpSource",
+    "ImageSource",
+    "LayoutSource",
+    "LocalSource",
+    "MakeDirectory",
+    "MakeFile",
+    "MergeOp",
+    "Mount",
+    "NO_OUTPUT",
+    "Named",
+    "NetworkMode",
+    "Op",
+    "Owner",
+    "ProxyEnv",
+    "Remove",
+    "ResolveMode",
+    "Rlimit",
+    "SCRATCH",
+    "SecretEnv",
+    "SecretMount",
+    "SecurityMode",
+    "Sharing",
+    "Source",
+    "SshMount",
+    "Symlink",
+    "TmpfsMount",
+]
