@@ -43,9 +43,9 @@ _DUMP_ATTEMPTS = 20
 class Netlink:
     """One socket.  May be shared by threads: calls exclude each other."""
 
-    def __init__(self) -> None:
-        """Bound to the network namespace of the calling thread."""
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        """Bound to the network namespace of the calling thread.  Of another protocol only `execute`, `ask` and `dump` are of use."""
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         self._lock = threading.Lock()
         self._sequence = 0
         try:

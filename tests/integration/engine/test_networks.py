@@ -229,6 +229,38 @@ def test_datagrams(engine: Engine) -> None:
                 assert asking.recv(100) == b"question answered"
 
 
+def test_datagrams_follow_the_port_to_another_container(engine: Engine, outside: str) -> None:
+    """A client that goes on with one socket: before the port is there, at its first container, and at the second."""
+
+    def server() -> socket.socket:
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bound.settimeout(0.1)
+        bound.bind(("0.0.0.0", 80))
+        return bound
+
+    def client() -> socket.socket:
+        asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        asking.connect(("192.0.2.1", 8085))
+        return asking
+
+    def arrives(at: socket.socket, asking: socket.socket) -> bool:
+        with contextlib.suppress(ConnectionRefusedError):  # of what was sent before
+            asking.send(b"question")
+        with contextlib.suppress(TimeoutError):
+            return at.recv(100) == b"question"
+        return False
+
+    with netns.run_in(outside, client) as asking:
+        asking.send(b"too early")
+        for name in ("first", "second"):
+            sleep(engine, name, "bridge", HostConfig={"PortBindings": {"80/udp": [{"HostPort": "8085"}]}})
+            with netns.run_in(key(engine, name), server) as there:
+                until(lambda: arrives(there, asking), f"nothing comes to the {name} container")
+            assert engine.delete(f"/containers/{name}?force=1").status == 204
+            with contextlib.suppress(ConnectionRefusedError):
+                asking.send(b"between")
+
+
 def test_the_next_engine_keeps_networks_and_ports(engine: Engine) -> None:
     make_network(engine, "one", Labels={"a": "b"})
     serve(engine, "web", "one", HostConfig={"PortBindings": {"80/tcp": [{"HostPort": "8087"}]}})

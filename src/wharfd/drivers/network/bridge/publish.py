@@ -5,8 +5,10 @@ Each endpoint that has ports is here by its id until they are withdrawn.
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from wharfd.drivers.network.bridge.firewall import Element, Forward, own_element
 from wharfd.drivers.network.bridge.hostports import Held, HostPorts
@@ -14,6 +16,9 @@ from wharfd.drivers.network.bridge.relay import TcpRelay, UdpRelay
 from wharfd.model.errors import Internal
 from wharfd.model.network import Endpoint, HostPort, PortWish
 from wharfd.sys.blocking import Pool
+from wharfd.sys.conntrack import forget_udp
+
+log = logging.getLogger(__name__)
 
 ChangeRules = Callable[[Sequence[Element], Sequence[Element]], Awaitable[None]]
 
@@ -53,6 +58,7 @@ class Publisher:
         try:
             published.elements = elements_of(endpoint, published.ports)
             await self.change_rules(published.elements, ())
+            await self.forget(published.ports)
             await self.open_relays(endpoint, published)
         except BaseException:
             await self.withdraw(endpoint.endpoint_id)
@@ -95,8 +101,21 @@ class Publisher:
             return
         try:
             await self.change_rules((), published.elements)
+            await self.forget(published.ports)
         finally:
             self.end(published)
+
+    async def forget(self, ports: Sequence[HostPort]) -> None:
+        """Datagrams of a flow that is known go on to where its first one went: to a container that is gone, or to the host itself."""
+        for port in ports:
+            if port.protocol != "udp":
+                continue
+            address = ip_address(port.host_ip)
+            addresses = () if address.is_unspecified else (address,)
+            try:
+                await self.pool.run(forget_udp, port.host_port, addresses, is_ipv6=address.version == 6)
+            except OSError as error:
+                log.warning("flows to udp port=%d are not forgotten: error=%s", port.host_port, error)
 
     def end(self, published: Published) -> None:
         for relay in published.relays:
