@@ -18,6 +18,7 @@ from wharfd.drivers.network.host import HostNetwork, NullNetwork
 from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.drivers.paths.local import LocalPaths
 from wharfd.drivers.records.sqlite.store import SqliteRecords
+from wharfd.drivers.registry.driver import HttpRegistry
 from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
 from wharfd.drivers.runtime.streams import ConmonStreams
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
@@ -65,6 +66,7 @@ class Drivers:
         )
         self.paths = wrap("paths", LocalPaths())
         self.records = wrap("records", SqliteRecords(f"{data}/records.db", keep_events=settings.event_limit))
+        self.registry = wrap("registry", HttpRegistry(settings, self.network_pool, os.environ))
         self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
         self.layers = wrap("layers", layers)
         self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))
@@ -122,6 +124,7 @@ class Drivers:
 
     async def close(self) -> None:
         self.streams.close()
+        await self.registry.close()
         await self.runtime.close()
         await self.name_servers.close()
         for network in self.networks.values():

@@ -101,13 +101,15 @@ class Registry(Protocol):
         *,
         offset: int = 0,
         on_retry: OnRetry | None = None,
+        own_host_only: bool = False,
     ) -> AsyncIterator[bytes]:
         """The bytes of a blob from `offset` on, in pieces of at most 1 MiB, at the reader's pace; tag and digest of `ref` do not matter.
 
         Exactly `descriptor.size - offset` bytes come, or an error is raised: InvalidParameter where the registry has more or fewer,
         RegistryFailure where it broke off too often.  A connection that is cut is taken up again at the byte where it was cut.
-        The bytes are *not* hashed: the caller does that, since it knows those before `offset`.  Where the registry does not have the
-        blob, `descriptor.urls` are tried, without the login.  Raises NotFound.  Close the iterator (`aclosing`) when leaving it early.
+        The bytes are *not* hashed: the caller does that, since it knows those before `offset`; after a wrong digest it tries once more
+        with `own_host_only`, in case it was a mirror that served others.  For a foreign layer that the registry does not have,
+        `descriptor.urls` are tried, without the login.  Raises NotFound.  Close the iterator (`aclosing`) when leaving it early.
         """
 
     async def tags(self, ref: Reference, login: AuthConfig | None = None) -> Sequence[str]:
@@ -121,7 +123,7 @@ class Registry(Protocol):
         A registry without the referrers API is asked for the tag that stands for it.  None found: empty.
         """
 
-    # Writing, always to the reference's own host.
+    # Writing, to the first host that may be written: the reference's own, if no hosts.toml says otherwise.
 
     async def has_blob(self, ref: Reference, digest: Digest, login: AuthConfig | None = None) -> bool:
         """Does the repository that is to be pushed to have this blob?"""

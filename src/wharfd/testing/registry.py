@@ -1,5 +1,6 @@
 """Registries in memory."""
 
+import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -101,6 +102,7 @@ class FakeRegistry(Fake):
         *,
         offset: int = 0,
         on_retry: OnRetry | None = None,
+        own_host_only: bool = False,
     ) -> AsyncIterator[bytes]:
         self.enter("blob")
         data = self.readable(ref, login).blobs.get(descriptor.digest)
@@ -109,6 +111,7 @@ class FakeRegistry(Fake):
         if len(data) != descriptor.size:
             raise InvalidParameter(f"blob {descriptor.digest} has {len(data)} bytes instead of {descriptor.size}")
         for at in range(offset, len(data), PIECE):
+            await asyncio.sleep(0)
             self.enter("blob.piece")
             yield data[at : at + PIECE]
 
@@ -194,7 +197,7 @@ class FakeRegistry(Fake):
             if part.digest not in have and not part.urls:
                 raise InvalidParameter(f"manifest blob unknown: blob unknown to registry: {part.digest}")
         target.documents[digest] = (media_type, data)
-        if ref.tag is not None and ref.digest is None:
+        if ref.tag is not None:
             target.tags[ref.tag] = digest
         return digest
 

@@ -26,6 +26,15 @@ _LOOPBACK = ("::1/128", "127.0.0.0/8")
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+Origin = tuple[str, str, int]
+
+PORTS = {"http": 80, "https": 443}
+
+
+def origin_of(url: str) -> Origin:
+    """Scheme, host and port: what two URLs must share to be of one host.  Raises ValueError for a port that is none."""
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or PORTS.get(parts.scheme, 0)
 
 
 def registry_of(server_address: str) -> str:
