@@ -31,12 +31,13 @@ from wharfd.model.config import HostConfig
 from wharfd.model.errors import Conflict, Internal, InvalidParameter, StartFailed, Unavailable
 from wharfd.model.ids import ContainerId
 from wharfd.ports.runtime import Exit, Launch, Launched, Observation, RuntimeInfo, Stats
-from wharfd.sys import pidfd
+from wharfd.sys import pidfd, systemd
 from wharfd.sys.blocking import Pool
 from wharfd.sys.cgroup import Cgroup
 from wharfd.sys.cgroup_layout import detect_layout
 from wharfd.sys.spawn import Watch, run, watch_exit
 from wharfd.wire.resources import cgroup1_writes, cgroup2_writes, oci_resources
+from wharfd.wire.systemd_units import property_words, scope_properties
 
 log = logging.getLogger(__name__)
 
@@ -255,11 +256,19 @@ class ConmonRuntime:
         placement = self._demand(container_id)
         document = oci_resources(resources, block_device_number)
         if is_systemd_name(placement.cgroup):
-            # systemd writes its own idea of the limits whenever it reloads, so it must be told.
             await self._runtime(placement.runtime).update(container_id, document)
+            if self.layout.version == 2:
+                await self._tell_systemd(placement.cgroup, scope_properties(document))
             return
         writes = cgroup2_writes(document) if self.layout.version == 2 else cgroup1_writes(document)
         await self.pool.run(write_limits, self._cgroup(placement.cgroup), writes)
+
+    async def _tell_systemd(self, cgroup: str, properties: Mapping[str, int]) -> None:
+        """It writes its own idea of the limits whenever it reloads; older runtimes do not tell it."""
+        try:
+            await systemd.set_properties(cgroup_path(cgroup).rpartition("/")[2], property_words(properties))
+        except (OSError, TimeoutError) as e:
+            raise Internal(f"systemd does not take the limits: {e}") from e
 
     async def stats(self, container_id: ContainerId, pid: int) -> Stats:
         placement = self._demand(container_id)

@@ -33,6 +33,7 @@ from wharfd.sys.cgroup import Cgroup
 from wharfd.sys.cgroup_layout import CgroupLayout
 from wharfd.sys.spawn import Process
 from wharfd.wire.resources import Write, cgroup1_device_writes, cgroup1_writes
+from wharfd.wire.systemd_units import property_annotations, scope_properties
 
 CREATE_TIMEOUT_S = 120.0
 RUNTIME_LOG = "runtime.log"
@@ -79,7 +80,7 @@ class Launcher:
         )
         self.placements.put(placement)
         cgroup = Cgroup(self.layout, cgroup_path(launch.cgroup))
-        spec = with_annotations(with_cgroup(launch.spec, launch.cgroup), launch.annotations)
+        spec = with_annotations(with_cgroup(launch.spec, launch.cgroup), {**self._scope(launch), **launch.annotations})
         command, limits = runtime.command(), list[Write]()
         if not runtime.is_crun:
             # runc writes its warnings to stderr if it has no log, and that is the container's.
@@ -115,6 +116,12 @@ class Launcher:
         )
         self.placements.put(placement)
         return placement
+
+    def _scope(self, launch: Launch) -> dict[str, str]:
+        """What systemd is told of the limits, since crun before 1.15 or so only writes them into the cgroup."""
+        if self.layout.version != 2 or not is_systemd_name(launch.cgroup):
+            return {}
+        return property_annotations(scope_properties(launch.spec.get("linux", {}).get("resources", {})))
 
     def _is_joined(self, launch: Launch, runtime: OciRuntime) -> bool:
         return (
