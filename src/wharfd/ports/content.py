@@ -1,6 +1,6 @@
 """Port: blobs addressed by their digest."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
 import msgspec
@@ -116,7 +116,7 @@ class PartialStore(Protocol):
         Raises InvalidParameter for a digest that cannot be kept here, Internal where the disk has no room for it.
         """
 
-    def unclaimed(self) -> frozenset[Digest]:
+    def unclaimed(self) -> Set[Digest]:
         """Whole blobs that are remnants."""
 
     async def claim(self, digests: Iterable[Digest]) -> None:
@@ -127,3 +127,7 @@ class PartialStore(Protocol):
 
     async def drop_remnant(self, digest: Digest) -> None:
         """A part is deleted; a whole blob is no remnant any more, and stays until `delete`.  Not there, or in work: nothing happens."""
+
+
+class ResumableContent(ContentStore, PartialStore, Protocol):
+    """A content store that takes blobs from registries."""

@@ -1,7 +1,7 @@
 """Blobs in memory."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from wharfd.model.errors import Internal, InvalidParameter, NotFound
 from wharfd.model.ids import Digest
@@ -67,7 +67,7 @@ class FakePartialBlob:
         if self.offset + len(data) > self.size:
             raise InvalidParameter(f"content {self.digest} has more than {self.size} bytes")
         self.store.partials[self.digest] += data
-        self.store.changed_ns[self.digest] = self.store.now_ns
+        self.store.changed_ns[self.digest] = self.store.now_ns()
 
     async def commit(self) -> None:
         self.store.enter("partial.commit")
@@ -102,7 +102,7 @@ class FakeContent(Fake):
     """Port `content`, partial blobs too.
 
     `fail_next("blob.write", …)` speaks of the next writer's call.  `writers` are those not ended, `in_work` the partial blobs not ended;
-    `partials` holds the bytes of remnants.  `now_ns` is the time that remnants get.
+    `partials` holds the bytes of remnants.  `now_ns` gives the time that remnants get.
     """
 
     parts = frozenset(
@@ -117,14 +117,14 @@ class FakeContent(Fake):
         }
     )
 
-    def __init__(self) -> None:
+    def __init__(self, now_ns: Callable[[], int] = lambda: 0) -> None:
         super().__init__()
+        self.now_ns = now_ns
         self.blobs: dict[str, bytes] = {}
         self.writers: list[FakeBlobWriter] = []
         self.partials: dict[str, bytearray] = {}
         self.changed_ns: dict[str, int] = {}
         self.in_work: set[Digest] = set()
-        self.now_ns = 0
 
     async def open(self) -> None:
         self.enter("open")

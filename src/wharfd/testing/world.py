@@ -6,6 +6,7 @@ from wharfd.testing.host import FakeHost
 from wharfd.testing.logs import FakeLogs
 from wharfd.testing.network import FakeNameServers, FakeNetwork, FakeSandboxes
 from wharfd.testing.records import FakeRecords
+from wharfd.testing.registry import FakeRegistry
 from wharfd.testing.runtime import FakeRuntime
 from wharfd.testing.storage import FakeLayers, FakeRootfs
 from wharfd.testing.streams import FakeStreams
@@ -13,15 +14,16 @@ from wharfd.testing.volumes import FakeVolumes
 
 
 class World:
-    """A machine.  It outlives the engines that tests put on it."""
+    """A machine, and a registry.  They outlive the engines that tests put on it."""
 
     def __init__(self) -> None:
         self.clock = FakeClock(tick_ns=1000)
         self.host = FakeHost()
         self.records = FakeRecords()
-        self.content = FakeContent()
+        self.content = FakeContent(now_ns=lambda: self.clock.wall_ns)
         self.layers = FakeLayers(self.content)
         self.rootfs = FakeRootfs(self.layers)
+        self.registry = FakeRegistry()
         self.volumes = FakeVolumes()
         self.sandboxes = FakeSandboxes()
         self.name_servers = FakeNameServers()

@@ -17,7 +17,7 @@ from wharfd.engine.images.views import ImageViews
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.ports.clock import Clock
-from wharfd.ports.content import ContentStore, SpoolStore
+from wharfd.ports.content import ResumableContent, SpoolStore
 from wharfd.ports.host import Host
 from wharfd.ports.storage import LayerStore
 from wharfd.ports.workers import ArchiveIngester
@@ -47,13 +47,13 @@ def assemble(
     locks: KeyedLocks,
     clock: Clock,
     host: Host,
-    content: ContentStore,
+    content: ResumableContent,
     spools: SpoolStore,
     layers: LayerStore,
     ingester: ArchiveIngester,
 ) -> ImageUseCases:
     leases = Leases()
-    garbage = Garbage(ledger=ledger, content=content, layers=layers, leases=leases)
+    garbage = Garbage(ledger=ledger, clock=clock, content=content, layers=layers, leases=leases)
     unpacking = Unpacking(ledger=ledger, content=content, layers=layers)
     publisher = Publisher(ledger=ledger, locks=locks, clock=clock, layers=layers, host=host, garbage=garbage)
     images = Images(ledger=ledger, content=content, unpacking=unpacking, leases=leases, host=host)

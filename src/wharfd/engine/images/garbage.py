@@ -4,10 +4,12 @@ The record goes first, then what hung on it: a crash in between leaves garbage, 
 before its record, under a lease: a crash leaves garbage again, never a record without content.
 
 What refers to a blob: an image's record.  What refers to a layer: an image's record, or a container that stands on it.
+
+What an unfinished pull has brought is neither: it stays for a day, so that the next pull goes on from it (`expire`, `abandon`).
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from wharfd.engine.images.leases import Leases
 from wharfd.engine.images.survey import survey
@@ -15,17 +17,23 @@ from wharfd.engine.ledger import Ledger
 from wharfd.model.errors import EngineError
 from wharfd.model.ids import ChainId, Digest, ImageId
 from wharfd.model.image import ImageRecord
-from wharfd.ports.content import ContentStore
+from wharfd.ports.clock import Clock
+from wharfd.ports.content import ResumableContent
 from wharfd.ports.records import Deletion
 from wharfd.ports.storage import LayerStore
 from wharfd.wire.oci import Descriptor
 
 log = logging.getLogger(__name__)
 
+KEEP_REMNANTS_NS = 24 * 3600 * 1_000_000_000
+
 
 class Garbage:
-    def __init__(self, *, ledger: Ledger, content: ContentStore, layers: LayerStore, leases: Leases) -> None:
+    def __init__(
+        self, *, ledger: Ledger, clock: Clock, content: ResumableContent, layers: LayerStore, leases: Leases
+    ) -> None:
         self.ledger = ledger
+        self.clock = clock
         self.content = content
         self.layers = layers
         self.leases = leases
@@ -46,7 +54,9 @@ class Garbage:
                 await self.ledger.commit(Deletion(kind="image", id=record.id))
             else:
                 self.note(record.id, found.blobs)
-        freed = await self.collect([*self.content.list(), *(info.chain_id for info in self.layers.list())])
+        await self.content.claim({blob for blobs in self.blobs.values() for blob in blobs})
+        freed = await self.expire()
+        freed += await self.collect([*self.content.list(), *(info.chain_id for info in self.layers.list())])
         if freed:
             log.info("unreferenced content removed bytes=%d", freed)
 
@@ -55,20 +65,41 @@ class Garbage:
         return [*self.blobs.get(record.id, ()), *(each for p in record.platforms for each in p.chain_ids)]
 
     async def collect(self, keys: Iterable[str]) -> int:
-        """Delete those of the blobs and layers that nothing refers to and nobody holds.  Returns the bytes freed."""
+        """Delete those of the blobs and layers that nothing refers to and nobody holds; remnants stay.  Returns the bytes freed."""
         wanted = list(dict.fromkeys(keys))
         for image_id in [each for each in self.blobs if each not in self.ledger.images]:
             del self.blobs[image_id]
         freed = 0
+        kept = self.content.unclaimed()
         for key in wanted:
-            freed += await self.drop_blob(Digest(key))
+            freed += await self.drop_blob(Digest(key), kept)
         # The upper ones first: a layer that is there has its parents.
         for key in sorted(wanted, key=lambda each: self.depth(ChainId(each)), reverse=True):
             freed += await self.drop_layer(ChainId(key))
         return freed
 
-    async def drop_blob(self, digest: Digest) -> int:
-        if not self.content.has(digest) or any(digest in blobs for blobs in self.blobs.values()):
+    async def expire(self) -> int:
+        """What unfinished pulls have left too long ago goes away.  Returns the bytes freed."""
+        limit_ns = self.clock.now_ns() - KEEP_REMNANTS_NS
+        return await self.abandon(each.digest for each in await self.content.remnants() if each.changed_ns < limit_ns)
+
+    async def abandon(self, digests: Iterable[Digest] | None = None) -> int:
+        """Remnants go away (None: all), but for those that somebody holds.  Returns the bytes freed."""
+        wanted = None if digests is None else set(digests)
+        freed = 0
+        for remnant in await self.content.remnants():
+            digest = remnant.digest
+            if wanted is not None and digest not in wanted:
+                continue
+            with self.leases.remove(digest) as is_free:
+                if not is_free:
+                    continue
+                await self.content.drop_remnant(digest)
+            freed += await self.collect([digest]) if remnant.whole else remnant.size
+        return freed
+
+    async def drop_blob(self, digest: Digest, kept: Set[Digest]) -> int:
+        if not self.content.has(digest) or digest in kept or any(digest in blobs for blobs in self.blobs.values()):
             return 0
         with self.leases.remove(digest) as is_free:
             if not is_free:

@@ -1,4 +1,4 @@
-"""`docker image prune`: images without a name, or (dangling=false) all that no container uses."""
+"""`docker image prune`: images without a name, or (dangling=false) all that no container uses; and what unfinished pulls have left."""
 
 from dataclasses import dataclass, field
 
@@ -56,5 +56,7 @@ class PruneImages:
                     self.delete.remove(record, outcome, prune_parents=True)
             await self.ledger.commit(*outcome.changes, events=outcome.events, durable=True)
         freed = await self.garbage.collect(outcome.garbage)
+        if not any(each in filters for each in ("label", "label!", "until")):
+            freed += await self.garbage.abandon()
         await self.ledger.commit(events=[prune_event("image", self.clock.now_ns(), freed)])
         return Pruned(outcome.steps, freed)

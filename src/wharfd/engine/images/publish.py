@@ -27,12 +27,17 @@ STORE_LOCK = ("image", "store")  # names of images change under it
 
 @dataclass(slots=True, kw_only=True)
 class NewImage:
-    """An image that is complete.  `action` is its event (load, import, pull); `parent` the image that it was made from."""
+    """An image that is complete.
+
+    `action` is its event (load, import, pull), `about` the name that it is told of (None: its id); `parent` the image that it was made
+    from.
+    """
 
     target: Descriptor
     found: Survey
     names: list[Reference] = field(default_factory=list)
     action: str = ""
+    about: Reference | None = None
     parent: str = ""
 
 
@@ -72,7 +77,7 @@ class Publisher:
                     record = add_name(record, name, now_ns)
                 changed[record.id] = record
                 if image.action:
-                    events.append(image_event(record.id, image.action, now_ns, name=record.id, labels=record.labels))
+                    events.append(happening(image, record, now_ns))
             await self.ledger.commit(*changed.values(), events=events, durable=True)
             for image in images:
                 self.garbage.note(ImageId(image.target.digest), image.found.blobs)
@@ -114,3 +119,10 @@ class Publisher:
             current = changed.get(other.id, other)
             if other.id != image_id and wanted in current.tags:
                 changed[other.id] = remove_names(current, [wanted])
+
+
+def happening(image: NewImage, record: ImageRecord, now_ns: int) -> Event:
+    """Docker: what is told of a name has it as its actor, with the repository as `name`."""
+    actor = image.about.familiar() if image.about is not None else record.id
+    name = image.about.familiar_name if image.about is not None else record.id
+    return image_event(actor, image.action, now_ns, name=name, labels=record.labels)

@@ -11,11 +11,13 @@ from wharfd.model.errors import EngineError
 from wharfd.model.ids import Digest
 from wharfd.model.image import ImagePlatform, ImageRecord
 from wharfd.ports.content import ContentStore
-from wharfd.ports.storage import LayerInfo, LayerStore
+from wharfd.ports.storage import LayerInfo, LayerStore, Ready
 from wharfd.wire.oci import Manifest, chain_ids, decode_manifest
 from wharfd.wire.oci.media_types import layer_compression
 
 OnLayer = Callable[[LayerInfo], None]
+Arriving = Callable[[int], Ready]
+"""For the number of a layer: what to await before its blob is here."""
 
 
 class Unpacking:
@@ -24,8 +26,16 @@ class Unpacking:
         self.content = content
         self.layers = layers
 
-    async def unpack(self, manifest: Manifest, diff_ids: list[Digest], on_layer: OnLayer | None = None) -> None:
+    async def unpack(
+        self,
+        manifest: Manifest,
+        diff_ids: list[Digest],
+        on_layer: OnLayer | None = None,
+        arriving: Arriving | None = None,
+    ) -> None:
         """Unpack what is not there yet, side by side.  `on_layer` hears of each layer that was brought.
+
+        With `arriving` the blobs need not be here yet.
 
         Raises InvalidParameter for a broken layer, NotFound for one whose blob is not here.
         """
@@ -33,13 +43,15 @@ class Unpacking:
 
         async def one(number: int) -> None:
             layer = manifest.layers[number]
-            self.content.size(layer.digest)
+            if arriving is None:
+                self.content.size(layer.digest)
             info = await self.layers.unpack(
                 chain[number],
                 chain[number - 1] if number else None,
                 diff_ids[number],
                 self.content.path(layer.digest),
                 layer_compression(layer.media_type) or "",
+                arriving(number) if arriving is not None else None,
             )
             if on_layer is not None:
                 on_layer(info)

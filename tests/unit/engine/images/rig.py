@@ -3,6 +3,7 @@
 from tests.images import archive, stream
 from wharfd.engine.events import EventBus
 from wharfd.engine.images.assembly import assemble
+from wharfd.engine.images.exchange import assemble_exchange
 from wharfd.engine.images.progress import ImageLoaded, LayerLoaded
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
@@ -36,6 +37,17 @@ class ImageRig:
             layers=self.world.layers,
             ingester=self.ingester,
         )
+        self.registry = self.world.registry
+        self.exchange = assemble_exchange(
+            self.cases,
+            ledger=self.ledger,
+            host=self.world.host,
+            content=self.world.content,
+            layers=self.world.layers,
+            registry=self.registry,
+            max_downloads=3,
+        )
+        self.pull_image = self.exchange.pull
         self.images, self.views, self.garbage = self.cases.images, self.cases.views, self.cases.garbage
         self.load_images, self.import_image, self.save = self.cases.load, self.cases.import_image, self.cases.save
         self.tag, self.delete, self.prune = self.cases.tag, self.cases.delete, self.cases.prune
@@ -93,4 +105,5 @@ class ImageRig:
             or self.spools.spools
             or self.leases.held
             or world.content.writers
+            or world.content.partials
         )

@@ -1,0 +1,44 @@
+"""The use cases of images that need a registry, put together over what `assembly.py` has made."""
+
+from dataclasses import dataclass
+
+from wharfd.engine.images.assembly import ImageUseCases
+from wharfd.engine.images.downloads import Downloads
+from wharfd.engine.images.pull import PullImage
+from wharfd.engine.images.remote import RemoteImages
+from wharfd.engine.ledger import Ledger
+from wharfd.ports.content import ResumableContent
+from wharfd.ports.host import Host
+from wharfd.ports.registry import Registry
+from wharfd.ports.storage import LayerStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeUseCases:
+    pull: PullImage
+
+
+def assemble_exchange(
+    images: ImageUseCases,
+    *,
+    ledger: Ledger,
+    host: Host,
+    content: ResumableContent,
+    layers: LayerStore,
+    registry: Registry,
+    max_downloads: int,
+) -> ExchangeUseCases:
+    return ExchangeUseCases(
+        pull=PullImage(
+            ledger=ledger,
+            content=content,
+            registry=registry,
+            remote=RemoteImages(content=content, registry=registry, host=host),
+            downloads=Downloads(content=content, registry=registry, limit=max_downloads),
+            layers=layers,
+            unpacking=images.unpacking,
+            publisher=images.publisher,
+            garbage=images.garbage,
+            leases=images.leases,
+        ),
+    )
