@@ -30,6 +30,7 @@ UNLIMITED = 2**64 - 1  # RLIM_INFINITY as the runtime spec writes it
 DEFAULT_MASKED_PATHS = (
     "/proc/asound",
     "/proc/acpi",
+    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
@@ -38,6 +39,7 @@ DEFAULT_MASKED_PATHS = (
     "/proc/sched_debug",
     "/proc/scsi",
     "/sys/firmware",
+    "/sys/devices/virtual/powercap",
 )
 DEFAULT_READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 

@@ -179,8 +179,8 @@ async def test_warnings_of_the_decoding_come_last() -> None:
 
 async def test_what_is_not_carried_out_draws_a_warning() -> None:
     maker = await Maker.of()
-    created = await maker.create(asked(healthcheck=HealthConfig(test=["CMD", "true"])))
-    assert any("health" in warning for warning in created.warnings)
+    created = await maker.create(asked(userns_mode="private"))
+    assert any("UsernsMode" in warning for warning in created.warnings)
 
 
 @pytest.mark.parametrize(
