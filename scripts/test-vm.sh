@@ -7,18 +7,20 @@
 # then two hours each) are kept in $WHARF_VM_DIR (default /var/tmp/wharf-vm); making one takes some minutes.  None is left running.
 #   WHARF_VM_ONLY   parts: quickstart tests unit
 #   WHARF_VM_FRESH  no: go on with the machine as it is
-#   WHARF_VM_TESTS  what is given to pytest with either cgroup driver, instead of the container tests
+#   WHARF_VM_TESTS  what is given to pytest with either cgroup driver, instead of ours
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 place=${WHARF_VM_DIR:-/var/tmp/wharf-vm}
 parts=${WHARF_VM_ONLY:-quickstart tests unit}
 # Without those that kill the engine a hundred times, which show nothing of the machine.
-container_tests=${WHARF_VM_TESTS:-tests/integration/engine tests/contract/test_runtime_driver.py
-    tests/integration/runtime/test_processes.py tests/integration/runtime/test_survival.py
-    --ignore=tests/integration/engine/test_kill_at_every_step.py --ignore=tests/integration/engine/test_stress.py}
-# Of these nothing depends on the cgroup driver.
-other_tests="tests/integration/runtime/test_isolation.py tests/integration/runtime/test_streams.py tests/integration/network
-    tests/integration/sys"
+all_tests="tests/integration/engine tests/contract/test_runtime_driver.py tests/integration/runtime tests/integration/network
+    tests/integration/sys --ignore=tests/integration/engine/test_kill_at_every_step.py --ignore=tests/integration/engine/test_stress.py
+    --ignore=tests/integration/engine/test_random_clients.py"
+# Those that depend on the cgroup driver; logs, networks and the like do not.
+engine=tests/integration/engine
+cgroup_tests="$engine/test_apparmor.py $engine/test_isolation.py $engine/test_life.py $engine/test_limits.py $engine/test_stats.py
+    $engine/test_survival.py tests/contract/test_runtime_driver.py tests/integration/runtime/test_processes.py
+    tests/integration/runtime/test_survival.py"
 export TMPDIR="${TMPDIR:-/tmp}" VM_MEM="${VM_MEM:-3072}"
 say() { printf '\n== %s %s: %s\n' "$(date +%T)" "$suite" "$*"; }
 has() { case " $parts " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
@@ -45,14 +47,10 @@ quickstart() {
     done
 }
 
+# container_tests DRIVER TESTS
 container_tests() {
     say "container tests, cgroup driver $1"
-    tests "$1" "$(echo $container_tests)"
-}
-
-other_tests() {
-    say "tests of the parts below"
-    tests systemd "$(echo $other_tests)"
+    tests "$1" "$(echo ${WHARF_VM_TESTS:-$2})"
 }
 
 running() { guest 'systemctl is-active wharfd.service && stat -c "%n is %A %U:%G" /run/wharfd.sock | grep -e "srw-rw---- root:docker"'; }
@@ -96,13 +94,13 @@ unit() {
     guest 'journalctl -q --no-pager -u wharfd.service | grep -i -e traceback -e " error " && exit 1 || true'
 }
 
-# part NAME [ARG]: one part, ended by its first error; those behind it still run.
+# part NAME [ARG…]: one part, ended by its first error; those behind it still run.
 part() {
     set +e
     ( set -e; trap - EXIT; "$@" )
     status=$?
     set -e
-    if [ $status = 0 ]; then say "passed: $*"; else say "FAILED: $*"; failed="$failed $suite: $*;"; fi
+    if [ $status = 0 ]; then say "passed: $1 ${2:-}"; else say "FAILED: $1 ${2:-}"; failed="$failed $suite: $1 ${2:-};"; fi
 }
 
 failed=
@@ -127,9 +125,8 @@ for suite in ${@:-bookworm trixie}; do
     guest 'uname -r; /usr/bin/python3 --version; systemctl --version | head -1'
     if has quickstart; then part quickstart; fi
     if has tests; then
-        part container_tests systemd
-        part container_tests cgroupfs
-        part other_tests
+        part container_tests systemd "$all_tests"
+        part container_tests cgroupfs "$cgroup_tests"
     fi
     if has unit; then part unit; fi
     vm stop
