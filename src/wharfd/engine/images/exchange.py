@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from wharfd.engine.images.assembly import ImageUseCases
 from wharfd.engine.images.downloads import Downloads
 from wharfd.engine.images.pull import PullImage
+from wharfd.engine.images.push import PushImage
 from wharfd.engine.images.remote import RemoteImages
 from wharfd.engine.ledger import Ledger
+from wharfd.ports.clock import Clock
 from wharfd.ports.content import ResumableContent
 from wharfd.ports.host import Host
 from wharfd.ports.registry import Registry
@@ -16,6 +18,7 @@ from wharfd.ports.storage import LayerStore
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeUseCases:
     pull: PullImage
+    push: PushImage
 
 
 def assemble_exchange(
@@ -25,8 +28,10 @@ def assemble_exchange(
     host: Host,
     content: ResumableContent,
     layers: LayerStore,
+    clock: Clock,
     registry: Registry,
     max_downloads: int,
+    max_uploads: int,
 ) -> ExchangeUseCases:
     return ExchangeUseCases(
         pull=PullImage(
@@ -40,5 +45,16 @@ def assemble_exchange(
             publisher=images.publisher,
             garbage=images.garbage,
             leases=images.leases,
+        ),
+        push=PushImage(
+            ledger=ledger,
+            clock=clock,
+            host=host,
+            content=content,
+            registry=registry,
+            layers=layers,
+            garbage=images.garbage,
+            leases=images.leases,
+            limit=max_uploads,
         ),
     )

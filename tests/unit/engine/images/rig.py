@@ -45,9 +45,11 @@ class ImageRig:
             content=self.world.content,
             layers=self.world.layers,
             registry=self.registry,
+            clock=self.world.clock,
             max_downloads=3,
+            max_uploads=5,
         )
-        self.pull_image = self.exchange.pull
+        self.pull_image, self.push_image = self.exchange.pull, self.exchange.push
         self.images, self.views, self.garbage = self.cases.images, self.cases.views, self.cases.garbage
         self.load_images, self.import_image, self.save = self.cases.load, self.cases.import_image, self.cases.save
         self.tag, self.delete, self.prune = self.cases.tag, self.cases.delete, self.cases.prune
