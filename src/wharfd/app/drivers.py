@@ -66,7 +66,7 @@ class Drivers:
         )
         self.paths = wrap("paths", LocalPaths())
         self.records = wrap("records", SqliteRecords(f"{data}/records.db", keep_events=settings.event_limit))
-        self.registry = wrap("registry", HttpRegistry(settings, self.network_pool, os.environ))
+        self.registry = wrap("registry", HttpRegistry(settings, self.network_pool))
         self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
         self.layers = wrap("layers", layers)
         self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))

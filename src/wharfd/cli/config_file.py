@@ -6,6 +6,7 @@ no effect here are accepted and named in the log, so that a daemon.json can be t
 
 import os
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,8 +14,10 @@ import msgspec
 
 from wharfd.cli.flags import DEFAULT_FILE
 from wharfd.model.config import Ulimit
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.settings import Settings
 from wharfd.wire.limits import parse_size
+from wharfd.wire.registryhosts import parse_insecure, parse_mirrors
 
 LOG_DRIVERS = ("json-file", "local", "none")
 # Linux: 15 bytes; the kernel takes nearly all characters, but the name also stands in firewall rules.
@@ -59,18 +62,29 @@ KEYS: dict[str, tuple[str, type]] = {
     "insecure-registries": ("insecure_registries", list),
     "cdi-spec-dirs": ("cdi_spec_dirs", list),
     "registry-mirrors": ("registry_mirrors", list),
+    "registry-config-dirs": ("registry_config_dirs", list),
+    "allow-nondistributable-artifacts": ("allow_nondistributable_artifacts", list),
+    "max-concurrent-downloads": ("max_concurrent_downloads", int),
+    "max-concurrent-uploads": ("max_concurrent_uploads", int),
+    "max-download-attempts": ("max_download_attempts", int),
+    "proxies": ("proxies", dict),
+    "http-proxy": ("http_proxy", str),
+    "https-proxy": ("https_proxy", str),
+    "no-proxy": ("no_proxy", str),
 }
+
+TRANSFERS = ("max_concurrent_downloads", "max_concurrent_uploads", "max_download_attempts")
 
 # Known to dockerd, without effect here (docs/status.md).
 WITHOUT_EFFECT = frozenset(
     """
-    allow-direct-routing allow-nondistributable-artifacts api-cors-header authorization-plugins bridge-accept-fwmark builder
+    allow-direct-routing api-cors-header authorization-plugins bridge-accept-fwmark builder
     cluster-advertise cluster-store cluster-store-opts containerd containerd-namespace containerd-plugin-namespace
     containers-snapshotter cpu-rt-period cpu-rt-runtime default-address-pools default-gateway default-gateway-v6
     default-network-opts deprecated-key-path dns-search-opts features firewall-backend fixed-cidr fixed-cidr-v6
-    host-gateway-ip host-gateway-ips http-proxy https-proxy ip ip-forward ip-forward-no-drop ip6tables iptables ipv6 live-restore
-    log-format max-concurrent-downloads max-concurrent-uploads max-download-attempts metrics-addr network-control-plane-mtu
-    no-proxy node-generic-resources oom-score-adjust proxies raw-logs rootless selinux-enabled storage-opts swarm-default-advertise-addr
+    host-gateway-ip host-gateway-ips ip ip-forward ip-forward-no-drop ip6tables iptables ipv6 live-restore
+    log-format metrics-addr network-control-plane-mtu
+    node-generic-resources oom-score-adjust raw-logs rootless selinux-enabled storage-opts swarm-default-advertise-addr
     tls tlscacert tlscert tlskey tlsverify userland-proxy userland-proxy-path userns-remap validate
     """.split()
 )
@@ -103,8 +117,10 @@ def read_file(path: str, *, required: bool) -> dict[str, Any]:
     return doc
 
 
-def load(flags: dict[str, Any]) -> tuple[Settings, list[str]]:
+def load(flags: dict[str, Any], environment: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
     """Settings from the parsed flags (None: not given) and the file they name; and the keys without effect.
+
+    Proxies that neither names are those of the environment.
 
     Raises ConfigError.
     """
@@ -119,6 +135,8 @@ def load(flags: dict[str, Any]) -> tuple[Settings, list[str]]:
     given = {name: value for name, value in flags.items() if value is not None and name not in ("verb", "config_file")}
     values: dict[str, Any] = {}
     clashes = []
+    if isinstance(doc.get("proxies"), dict):
+        doc |= proxies_of(path, doc["proxies"])
     for key, (field, kind) in KEYS.items():
         if key not in doc:
             continue
@@ -134,7 +152,19 @@ def load(flags: dict[str, Any]) -> tuple[Settings, list[str]]:
             f"and in the configuration file: {', '.join(clashes)}"
         )
     values.update(given)
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        values[name] = values.get(name) or environment.get(name.upper()) or environment.get(name, "")
     return settle(values), sorted(key for key in doc if key in WITHOUT_EFFECT)
+
+
+def proxies_of(path: str, proxies: dict[str, Any]) -> dict[str, str]:
+    """The keys of `proxies`, as if they stood outside of it."""
+    for key, value in proxies.items():
+        if key not in ("http-proxy", "https-proxy", "no-proxy") or not isinstance(value, str):
+            raise ConfigError(
+                f"unable to configure wharfd with file {path}: proxies.{key} is not known, or not a string"
+            )
+    return proxies
 
 
 NAMES: dict[type, str] = {
@@ -166,9 +196,13 @@ def settle(values: dict[str, Any]) -> Settings:
     for name in ("ip_masq", "icc"):
         if isinstance(out.get(name), str):
             out[name] = boolean(name, out[name])
-    for name in ("mtu", "shutdown_timeout"):
+    out.pop("proxies", None)
+    for name in ("mtu", "shutdown_timeout", *TRANSFERS):
         if name in out:
             out[name] = number(name, out[name])
+    for name in TRANSFERS:
+        if out.get(name) == 0 and name != "max_download_attempts":
+            del out[name]  # Docker: the default
     if out.get("seccomp_profile") == "builtin":
         out["seccomp_profile"] = ""  # Docker: the name of the default
     if "shutdown_timeout" in out:
@@ -203,6 +237,7 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"storage-driver {settings.storage_driver} is not supported: overlay2 is")
     for label in settings.labels:
         pair("label", label)
+    check_registries(settings)
     for address in settings.dns:
         if not is_address(address):
             raise ConfigError(f"dns {address} is not an IP address")
@@ -219,6 +254,21 @@ def check(settings: Settings) -> None:
     ):
         if value not in known:
             raise ConfigError(f"{name} {value} is not supported: {', '.join(filter(None, known))}")
+
+
+def check_registries(settings: Settings) -> None:
+    try:
+        parse_mirrors(settings.registry_mirrors)
+        parse_insecure(settings.insecure_registries)
+    except InvalidParameter as e:
+        raise ConfigError(str(e)) from e
+    for directory in settings.registry_config_dirs:
+        if not os.path.isabs(directory):
+            raise ConfigError(f"registry-config-dirs: {directory} must be an absolute path")
+    for name in TRANSFERS:
+        count, words = getattr(settings, name), name.replace("_", " ")
+        if count < (1 if name == "max_download_attempts" else 0):
+            raise ConfigError(f"invalid {words}: {count}")  # Docker: its words
 
 
 def is_address(text: str) -> bool:

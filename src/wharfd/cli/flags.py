@@ -54,6 +54,19 @@ def parser() -> argparse.ArgumentParser:
         ("--dns-opt",): ("dns_options", "resolver option of containers; may be repeated"),
         ("--dns-search",): ("dns_search", "search domain of containers; may be repeated"),
         ("--default-ulimit",): ("default_ulimits", "name=soft[:hard]; may be repeated"),
+        ("--registry-mirror",): ("registry_mirrors", "URL of a mirror of docker.io; may be repeated"),
+        ("--insecure-registry",): (
+            "insecure_registries",
+            "registry whose certificate is not checked and which may speak plain HTTP: host[:port] or CIDR; may be repeated",
+        ),
+        ("--registry-config-dir",): (
+            "registry_config_dirs",
+            "directory with HOST/hosts.toml and HOST/*.crt; may be repeated (default: /etc/wharfd/certs.d, /etc/docker/certs.d)",
+        ),
+        ("--allow-nondistributable-artifacts",): (
+            "allow_nondistributable_artifacts",
+            "registry to which foreign layers are pushed; may be repeated",
+        ),
     }
     for names, (dest, words) in text.items():
         serve.add_argument(*names, dest=dest, action=Repeated, metavar="VALUE", help=words)
@@ -80,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
         ("--init-path",): ("init_path", "the init of --init"),
         ("--seccomp-profile",): ("seccomp_profile", "default seccomp profile: a file, or unconfined"),
         ("--min-api-version",): ("min_api_version", "oldest API version that is answered"),
+        ("--max-concurrent-downloads",): ("max_concurrent_downloads", "blobs that one pull fetches at once"),
+        ("--max-concurrent-uploads",): ("max_concurrent_uploads", "blobs that one push sends at once"),
+        ("--max-download-attempts",): ("max_download_attempts", "tries for each blob of a pull"),
+        ("--http-proxy",): ("http_proxy", "proxy for HTTP (default: that of the environment)"),
+        ("--https-proxy",): ("https_proxy", "proxy for HTTPS (default: that of the environment)"),
+        ("--no-proxy",): ("no_proxy", "hosts that are reached without a proxy, with commas"),
         ("--shutdown-timeout",): ("shutdown_timeout", "seconds that answers may take at the end"),
     }
     for names, (dest, words) in single.items():

@@ -50,7 +50,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent_downloads: int = 3  # of one pull
     max_concurrent_uploads: int = 5  # of one push
     max_download_attempts: int = 5
-    http_proxy: str = ""  # empty: as the environment says
+    http_proxy: str = ""
     https_proxy: str = ""
     no_proxy: str = ""
     cdi_spec_dirs: list[str] = msgspec.field(default_factory=lambda: ["/etc/cdi", "/var/run/cdi"])

@@ -30,6 +30,12 @@ def settings(tmp_path: Path, *flags: str, **file: Any) -> Any:
         (["--default-cgroupns-mode=x"], "default-cgroupns-mode x is not supported: private, host"),
         (["--label=x"], "label 'x' must be key=value"),
         (["--data-root=here"], "data-root must be an absolute path"),
+        (["--registry-mirror=m.example"], 'invalid mirror: no scheme specified for "m.example"'),
+        (["--insecure-registry=ftp://x"], "insecure registry ftp://x should not contain '://'"),
+        (["--registry-config-dir=certs.d"], "registry-config-dirs: certs.d must be an absolute path"),
+        (["--max-concurrent-downloads=-1"], "invalid max concurrent downloads: -1"),
+        (["--max-download-attempts=0"], "invalid max download attempts: 0"),
+        (["--max-concurrent-uploads=many"], "max-concurrent-uploads must be a whole number"),
     ],
 )
 def test_unusable_flag_is_told(tmp_path: Path, flags: list[str], words: str) -> None:
@@ -58,3 +64,40 @@ def test_usable_settings_pass(tmp_path: Path) -> None:
 
 def test_builtin_is_the_name_of_the_default_profile(tmp_path: Path) -> None:
     assert settings(tmp_path, "--seccomp-profile=builtin").seccomp_profile == ""
+
+
+def test_proxies_come_from_flags_then_file_then_environment(tmp_path: Path) -> None:
+    config = tmp_path / "daemon.json"
+    config.write_text(json.dumps({"proxies": {"https-proxy": "http://file:1", "no-proxy": "a"}}))
+    flags = vars(parser().parse_args(["serve", f"--config-file={config}", "--http-proxy=http://flag:1"]))
+    environment = {"HTTP_PROXY": "http://env:1", "https_proxy": "http://env:2", "no_proxy": "b"}
+    found = load(flags, environment)[0]
+    assert (found.http_proxy, found.https_proxy, found.no_proxy) == ("http://flag:1", "http://file:1", "a")
+    config.write_text("{}")
+    found = load(vars(parser().parse_args(["serve", f"--config-file={config}"])), environment)[0]
+    assert (found.http_proxy, found.https_proxy, found.no_proxy) == ("http://env:1", "http://env:2", "b")
+
+
+@pytest.mark.parametrize("proxies", [{"ftp-proxy": "x"}, {"no-proxy": ["a"]}])
+def test_what_are_no_proxies(tmp_path: Path, proxies: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="proxies"):
+        settings(tmp_path, proxies=proxies)
+
+
+def test_no_number_of_transfers_is_the_default(tmp_path: Path) -> None:
+    found = settings(tmp_path, **{"max-concurrent-downloads": 0, "max-concurrent-uploads": 7})
+    assert (found.max_concurrent_downloads, found.max_concurrent_uploads) == (3, 7)
+
+
+def test_registries_of_the_file(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        **{
+            "insecure-registries": ["r.example:5000"],
+            "registry-mirrors": ["https://m.example"],
+            "allow-nondistributable-artifacts": ["r.example"],
+        },
+    )
+    assert found.insecure_registries == ["r.example:5000"]
+    assert found.registry_mirrors == ["https://m.example"]
+    assert found.allow_nondistributable_artifacts == ["r.example"]

@@ -5,6 +5,8 @@ import msgspec
 from wharfd.engine.system import SystemFacts
 from wharfd.model.json import JsonObject
 from wharfd.ports.runtime import RuntimeInfo
+from wharfd.wire.noproxy import masked
+from wharfd.wire.registryhosts import HUB, parse_insecure, parse_mirrors
 from wharfd.wire.timestamps import format_rfc3339_nano
 
 
@@ -100,9 +102,9 @@ def encode_info(facts: SystemFacts) -> JsonObject:
         "MemTotal": host.memory_bytes,
         "GenericResources": None,
         "DockerRootDir": settings.data_root,
-        "HttpProxy": "",
-        "HttpsProxy": "",
-        "NoProxy": "",
+        "HttpProxy": masked(settings.http_proxy),
+        "HttpsProxy": masked(settings.https_proxy),
+        "NoProxy": settings.no_proxy,
         "Name": host.hostname,
         "Labels": settings.labels,
         "ExperimentalBuild": settings.experimental,
@@ -145,19 +147,14 @@ def encode_runtime(runtime: RuntimeInfo) -> JsonObject:
 
 
 def registry_config(facts: SystemFacts) -> JsonObject:
-    insecure = facts.settings.insecure_registries
-    hub = {"Name": "docker.io", "Mirrors": facts.settings.registry_mirrors, "Secure": True, "Official": True}
+    insecure = parse_insecure(facts.settings.insecure_registries)
+    mirrors = parse_mirrors(facts.settings.registry_mirrors)
+    hub = {"Name": HUB, "Mirrors": mirrors, "Secure": True, "Official": True}
+    others = {name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False} for name in insecure.hosts}
     return {
-        "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", *(name for name in insecure if "/" in name)],
-        "IndexConfigs": {
-            "docker.io": hub,
-            **{
-                name: {"Name": name, "Mirrors": [], "Secure": False, "Official": False}
-                for name in insecure
-                if "/" not in name
-            },
-        },
-        "Mirrors": facts.settings.registry_mirrors,
+        "InsecureRegistryCIDRs": [str(network) for network in insecure.networks],
+        "IndexConfigs": {**others, HUB: hub},
+        "Mirrors": mirrors or None,
     }
 
 

@@ -4,7 +4,7 @@ The HTTP library is loaded at the first call that needs it, on a thread, so that
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from wharfd.drivers.registry.accounts import Accounts
 from wharfd.drivers.registry.auth import Authority
@@ -31,20 +31,19 @@ UPLOAD_ATTEMPTS = 5
 
 
 class HttpRegistry:
-    """`environment` may name proxies.  `first_wait_s` and `silence_s` are for tests: they have no patience."""
+    """`first_wait_s` and `silence_s` are for tests: they have no patience."""
 
     def __init__(
         self,
         settings: Settings,
         pool: Pool,
-        environment: Mapping[str, str],
         *,
         first_wait_s: float = 1.0,
         silence_s: float = 60.0,
     ) -> None:
         self.pool = pool
         self.silence_s = silence_s
-        self.proxies = Proxies.of(settings, environment)
+        self.proxies = Proxies(settings.http_proxy, settings.https_proxy, settings.no_proxy)
         self.endpoints = Endpoints(
             settings.registry_config_dirs,
             parse_mirrors(settings.registry_mirrors),

@@ -106,12 +106,27 @@ def test_expected_commits_end_with_1_48() -> None:
 
 
 def test_insecure_registries_are_told_apart() -> None:
-    config = info_at("1.55", insecure_registries=["10.0.0.0/8", "reg:5000"], registry_mirrors=["https://m/"])[
+    config = info_at("1.55", insecure_registries=["10.0.0.0/8", "reg:5000"], registry_mirrors=["https://m"])[
         "RegistryConfig"
     ]
-    assert config["InsecureRegistryCIDRs"] == ["::1/128", "127.0.0.0/8", "10.0.0.0/8"]
-    assert config["IndexConfigs"]["reg:5000"]["Secure"] is False
-    assert config["IndexConfigs"]["docker.io"]["Mirrors"] == ["https://m/"]
+    assert config == {
+        "InsecureRegistryCIDRs": ["10.0.0.0/8", "::1/128", "127.0.0.0/8"],
+        "IndexConfigs": {
+            "reg:5000": {"Name": "reg:5000", "Mirrors": [], "Secure": False, "Official": False},
+            "docker.io": {"Name": "docker.io", "Mirrors": ["https://m/"], "Secure": True, "Official": True},
+        },
+        "Mirrors": ["https://m/"],
+    }
+
+
+def test_without_mirrors_there_is_null_beside_an_empty_list() -> None:
+    config = info_at("1.55")["RegistryConfig"]
+    assert (config["Mirrors"], config["IndexConfigs"]["docker.io"]["Mirrors"]) == (None, [])
+
+
+def test_secrets_of_proxies_are_hidden() -> None:
+    doc = info_at("1.55", http_proxy="http://me:secret@p:80", https_proxy="http://p:80", no_proxy="a,b")
+    assert (doc["HttpProxy"], doc["HttpsProxy"], doc["NoProxy"]) == ("http://xxxxx:xxxxx@p:80", "http://p:80", "a,b")
 
 
 def test_components_name_their_parts() -> None:
