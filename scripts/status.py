@@ -28,7 +28,8 @@ REMARKS = {
     "networks.create": "driver `bridge`, gateway mode `nat`; macvlan, ipvlan and configuration networks are 501",
     "build.prune": "nothing to prune: there is no builder, and so no cache",
     "plugins.list": "always empty: there are no managed plugins",
-    "images.create": "import (`fromSrc=-`); pulling (`fromImage`) is 501",
+    "images.create": "pull (`fromImage`) and import from the body (`fromSrc=-`); import from a URL is 501",
+    "images.attestations": "those that are here; a pull does not bring them",
     "system.df": "the build cache is always empty",
     "volumes.create": "driver `local`; cluster volumes are 503",
 }

@@ -21,7 +21,7 @@ from wharfd.api.handlers.images import ImageHandlers
 from wharfd.api.handlers.logs import LogHandlers
 from wharfd.api.handlers.networks import NetworkHandlers
 from wharfd.api.handlers.plugins import plugin_routes
-from wharfd.api.handlers.registry import registry_routes
+from wharfd.api.handlers.registry import RegistryHandlers
 from wharfd.api.handlers.stats import StatsHandlers
 from wharfd.api.handlers.swarm import swarm_routes
 from wharfd.api.handlers.system import SystemHandlers
@@ -72,6 +72,7 @@ from wharfd.engine.execs.resize import ResizeContainer, ResizeExec
 from wharfd.engine.execs.start import StartExec
 from wharfd.engine.execs.users import Users
 from wharfd.engine.images.assembly import assemble
+from wharfd.engine.images.exchange import assemble_exchange
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.networks.connect import ConnectNetwork, DisconnectNetwork
@@ -121,6 +122,17 @@ class Engine:
             layers=d.layers,
             ingester=d.workers,
             host=d.host,
+        )
+        self.exchange = assemble_exchange(
+            self.images,
+            ledger=ledger,
+            clock=clock,
+            host=d.host,
+            content=d.content,
+            layers=d.layers,
+            registry=d.registry,
+            max_downloads=settings.max_concurrent_downloads,
+            max_uploads=settings.max_concurrent_uploads,
         )
         name_files = NameFiles(
             ledger=ledger,
@@ -341,6 +353,8 @@ class Engine:
 
     def routes(self, min_version: Version) -> RouteTable:
         """Every route, in an order that reads well in docs/status.md."""
+        machine = self.drivers.host.facts().architecture
+        registries = RegistryHandlers(self.exchange, machine=machine)
         found: list[Route] = [
             *SystemHandlers(self.system, min_version).routes(),
             *UsageHandlers(self.usage).routes(),
@@ -353,12 +367,12 @@ class Engine:
             *self.logs.routes(),
             *StatsHandlers(self.stats).routes(),
             *ImageHandlers(
-                self.images, driver=self.drivers.rootfs.facts().driver, machine=self.drivers.host.facts().architecture
+                self.images, driver=self.drivers.rootfs.facts().driver, machine=machine, pull=registries.pull
             ).routes(),
             *self.networks.routes(),
             *self.volumes.routes(),
             *build_routes(),
-            *registry_routes(),
+            *registries.routes(),
             *plugin_routes(),
             *swarm_routes(),
         ]

@@ -1,4 +1,5 @@
-"""The image routes on real drivers behind a real socket; records are the fake's, so that a restart is a new rig on the same ones."""
+"""The image routes on real drivers behind a real socket; records are the fake's, so that a restart is a new rig on the same ones, and so
+is the registry."""
 
 import asyncio
 import json
@@ -13,6 +14,7 @@ from urllib.parse import urlencode
 from tests.integration.transport.rig import Answer, Client
 from wharfd.api.errors import error_response
 from wharfd.api.handlers.images import ImageHandlers
+from wharfd.api.handlers.registry import RegistryHandlers
 from wharfd.api.router import Router, RouteTable
 from wharfd.api.transport import Server
 from wharfd.drivers.content.blobs import BlobStore
@@ -22,12 +24,14 @@ from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.engine.events import EventBus
 from wharfd.engine.images.assembly import assemble
+from wharfd.engine.images.exchange import assemble_exchange
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.sys.blocking import Pool
 from wharfd.testing.clock import FakeClock
 from wharfd.testing.host import FakeHost
 from wharfd.testing.records import FakeRecords
+from wharfd.testing.registry import FakeRegistry
 
 
 @dataclass
@@ -72,7 +76,21 @@ class ApiRig:
             layers=self.layers,
             ingester=self.workers,
         )
-        routes = ImageHandlers(self.cases, driver="overlayfs", machine="x86_64").routes()
+        self.registry = FakeRegistry()
+        exchange = assemble_exchange(
+            self.cases,
+            ledger=self.ledger,
+            clock=FakeClock(tick_ns=1000),
+            host=FakeHost(),
+            content=self.content,
+            layers=self.layers,
+            registry=self.registry,
+            max_downloads=3,
+            max_uploads=5,
+        )
+        registries = RegistryHandlers(exchange, machine="x86_64")
+        images = ImageHandlers(self.cases, driver="overlayfs", machine="x86_64", pull=registries.pull)
+        routes = [*images.routes(), *registries.routes()]
         self.server = Server(Router(RouteTable(routes)), error_response=error_response, default_headers=lambda: [])
 
     async def open(self) -> "ApiRig":

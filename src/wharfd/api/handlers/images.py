@@ -1,6 +1,6 @@
 """Images: what is here, from where it comes (an archive, a root file system's tar) and how it goes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from wharfd.api.codec.images import (
     decode_platform,
@@ -12,7 +12,7 @@ from wharfd.api.codec.images import (
     encode_summary,
 )
 from wharfd.api.params import flag, form
-from wharfd.api.router import Route, not_built
+from wharfd.api.router import Route
 from wharfd.api.streams import Progress, error_line, send_progress
 from wharfd.api.transport import Request, Response, StreamResponse, json_response
 from wharfd.api.versions.behaviour import Behaviour
@@ -26,18 +26,20 @@ from wharfd.wire.filters import parse_filters
 from wharfd.wire.oci import Platform, from_machine, parse_platform
 from wharfd.wire.target import Query
 
+Pull = Callable[[Request, Query], Awaitable[None]]
+
 
 class ImageHandlers:
-    """`driver`: the storage driver's name, as inspect shows it; `machine`: this host's, as `uname -m` has it."""
+    """`driver`: the storage driver's name, as inspect shows it; `machine`: this host's, as `uname -m` has it; `pull` takes its part of
+    `/images/create`."""
 
-    def __init__(self, cases: ImageUseCases, *, driver: str, machine: str) -> None:
+    def __init__(self, cases: ImageUseCases, *, driver: str, machine: str, pull: Pull) -> None:
         self.cases = cases
+        self.pull = pull
         self.driver = driver
         self.machine = machine
 
     def routes(self) -> Sequence[Route]:
-        push = not_built("pushing an image")
-        attestations = not_built("reading an image's attestations")
         get, post = "GET", "POST"
         return [
             Route(method=get, pattern="/images/json", handler=self.list, name="images.list"),
@@ -45,13 +47,6 @@ class ImageHandlers:
             Route(method=get, pattern="/images/{name:.*}/json", handler=self.inspect, name="images.inspect"),
             Route(method=get, pattern="/images/{name:.*}/history", handler=self.history, name="images.history"),
             Route(method=get, pattern="/images/{name:.*}/get", handler=self.save, name="images.save"),
-            Route(
-                method=get,
-                pattern="/images/{name:.*}/attestations",
-                handler=attestations,
-                name="images.attestations",
-                since="1.55",
-            ),
             Route(
                 method=post,
                 pattern="/images/create",
@@ -64,7 +59,6 @@ class ImageHandlers:
             ),
             Route(method=post, pattern="/images/prune", handler=self.prune, name="images.prune", since="1.25"),
             Route(method=post, pattern="/images/{name:.*}/tag", handler=self.tag, name="images.tag"),
-            Route(method=post, pattern="/images/{name:.*}/push", handler=push, name="images.push"),
             Route(method="DELETE", pattern="/images/{name:.*}", handler=self.delete, name="images.delete"),
         ]
 
@@ -155,7 +149,8 @@ class ImageHandlers:
         """Pull (`fromImage`) or import (`fromSrc`)."""
         query = await form(request)
         if query.get("fromImage", ""):
-            raise NotImplementedHere("pull is not built yet")
+            await self.pull(request, query)
+            return
         source = query.get("fromSrc", "")
         if not source:
             raise InvalidParameter("fromImage or fromSrc must be given")

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from wharfd.engine.images.assembly import ImageUseCases
+from wharfd.engine.images.attestations import ListAttestations
 from wharfd.engine.images.downloads import Downloads
 from wharfd.engine.images.pull import PullImage
 from wharfd.engine.images.push import PushImage
+from wharfd.engine.images.questions import RegistryQuestions
 from wharfd.engine.images.remote import RemoteImages
 from wharfd.engine.ledger import Ledger
 from wharfd.ports.clock import Clock
@@ -19,6 +21,8 @@ from wharfd.ports.storage import LayerStore
 class ExchangeUseCases:
     pull: PullImage
     push: PushImage
+    questions: RegistryQuestions
+    attestations: ListAttestations
 
 
 def assemble_exchange(
@@ -57,4 +61,6 @@ def assemble_exchange(
             leases=images.leases,
             limit=max_uploads,
         ),
+        questions=RegistryQuestions(registry),
+        attestations=ListAttestations(images=images.images, content=content),
     )
