@@ -82,7 +82,7 @@ def log(request: pytest.FixtureRequest, tmp_path: Path, pool: Pool) -> Log:
 
 async def read(log: Log, query: LogQuery, *, over: bool = True) -> bytes:
     async with aclosing(
-        cast("AsyncGenerator[bytes, None]", log.driver.read(log.path, query, FakeEnd(over=over)))
+        cast("AsyncGenerator[bytes, None]", log.driver.read(log.path, {}, query, FakeEnd(over=over)))
     ) as blocks:
         return b"".join([block async for block in blocks])
 
@@ -151,11 +151,11 @@ async def test_a_line_without_end_waits_for_it_while_the_container_runs(log: Log
 
 
 async def test_the_next_run_does_not_go_on_with_a_line_of_the_last_one(log: Log) -> None:
-    log.driver.begin(log.path)  # no log yet
+    log.driver.begin(log.path, {})  # no log yet
     log.write("stdout", b"one", START_NS)
     log.write("stderr", b"two", START_NS + 1)
-    log.driver.begin(log.path)
-    log.driver.begin(log.path)
+    log.driver.begin(log.path, {})
+    log.driver.begin(log.path, {})
     log.write("stdout", b"three\n", START_NS + 2)
     assert await read(log, a_log_query(stderr=False)) == b"onethree\n"
     assert await read(log, a_log_query(stdout=False)) == b"two"
@@ -188,7 +188,7 @@ async def test_a_follower_gets_what_is_there_then_what_comes_and_ends_with_the_c
     seen: list[bytes] = []
 
     async def follow() -> None:
-        async for block in log.driver.read(log.path, a_log_query(follow=True, tail=2), end):
+        async for block in log.driver.read(log.path, {}, a_log_query(follow=True, tail=2), end):
             seen.append(block)
 
     task = asyncio.ensure_future(follow())
@@ -235,9 +235,9 @@ async def test_options(log: Log, options: dict[str, str], refusal: str | None) -
 async def test_none_cannot_be_read(pool: Pool) -> None:
     for driver in (FakeLogs("none", ()), log_drivers(pool)["none"]):
         assert driver.path("/dir", "c1") == ""
-        driver.begin("")
+        driver.begin("", {})
         with pytest.raises(NotImplementedHere, match="configured logging driver does not support reading"):
-            driver.read("", a_log_query(), FakeEnd())
+            driver.read("", {}, a_log_query(), FakeEnd())
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -293,7 +293,7 @@ def test_no_descriptor_stays_open(log: Log) -> None:
         ten_lines(log)
         for over in (True, False):
             await read(log, a_log_query(), over=over)
-        blocks = cast("AsyncGenerator[bytes, None]", log.driver.read(log.path, a_log_query(follow=True), FakeEnd()))
+        blocks = cast("AsyncGenerator[bytes, None]", log.driver.read(log.path, {}, a_log_query(follow=True), FakeEnd()))
         await anext(blocks)
         await blocks.aclose()
         return len(os.listdir("/proc/self/fd"))

@@ -45,6 +45,7 @@ from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
 from wharfd.engine.containers.files import NameFiles
 from wharfd.engine.containers.inspect import InspectContainer
+from wharfd.engine.containers.keep_logs import KeepLogs
 from wharfd.engine.containers.kill import Kill
 from wharfd.engine.containers.list import ListContainers
 from wharfd.engine.containers.logs import Logs
@@ -112,6 +113,7 @@ class Engine:
         waiters = Waiters()
         audience = Audience(ledger=ledger, tasks=tasks, waiters=waiters, streams=d.streams)
         logs = Logs(ledger=ledger, waiters=waiters, drivers=d.logs)
+        self.keep_logs = KeepLogs(ledger=ledger, tasks=tasks, host=d.host, runtime=d.runtime, drivers=d.logs)
         self.execs = Execs(ledger)
         self.images = assemble(
             ledger=ledger,
@@ -389,6 +391,7 @@ class Engine:
         await self.images.garbage.open()
         self.tasks.spawn(self.images.garbage.follow(), "image-garbage")
         self.health.open()
+        self.keep_logs.open()
 
     async def end_containers(self) -> None:
         """The machine goes down."""

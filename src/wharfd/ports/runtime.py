@@ -152,4 +152,15 @@ class RuntimeDriver(Protocol):
     async def update(self, container_id: ContainerId, resources: HostConfig) -> None:
         """Write the resource part of `resources` to the cgroup, now."""
 
+    async def reopen_log(self, container_id: ContainerId, path: str, renamed_to: str, *, is_told: bool | None) -> bool:
+        """Its log, which it was given at `path`, was renamed to `renamed_to`: have the monitor begin a new file at `path`.
+
+        True when it writes that; False when it has yet to see that it is to (a client holds it up), and the call is to be repeated.
+        `is_told`: whether it was told of this renaming before; None where that is not known, since another engine has renamed it.
+        What it writes meanwhile goes to the old file: nothing is lost, whoever dies when.
+
+        Raises:
+            Conflict: the container does not run.
+        """
+
     async def stats(self, container_id: ContainerId, pid: int) -> Stats: ...

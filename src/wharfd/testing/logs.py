@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from wharfd.model.errors import InvalidParameter, NotImplementedHere
-from wharfd.ports.logs import ContainerEnd, LogQuery
+from wharfd.ports.logs import ContainerEnd, LogQuery, LogSubject, ReopenLog
 from wharfd.testing.clock import FakeClock
 from wharfd.testing.fake import Fake
 
@@ -70,6 +70,8 @@ class FakeLogs(Fake):
         self.lines: dict[str, list[Line]] = {}
         self.begun: dict[tuple[str, str], Line] = {}
         self.grown = asyncio.Event()
+        self.attended: list[LogSubject] = []
+        self.rotates = False
 
     def write(self, path: str, stream: str, data: bytes, at_ns: int | None = None) -> None:
         """A process writes; what has no line end waits for it."""
@@ -105,11 +107,24 @@ class FakeLogs(Fake):
         self.enter("path")
         return "" if self.driver == "none" else f"{container_dir}/{container_id}-json.log"
 
-    def begin(self, path: str) -> None:
+    def begin(self, path: str, options: dict[str, str]) -> None:
         self.enter("begin")
         self.complete(path)
 
-    def read(self, path: str, query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
+    async def attend(self, subject: LogSubject, end: ContainerEnd, reopen: ReopenLog) -> None:
+        """Until the container has ended; `reopen` is called if `rotates`."""
+        self.enter("attend")
+        self.attended.append(subject)
+        if self.rotates:
+            await reopen(subject.path, f"{subject.path}.1", is_told=False)
+        over = asyncio.Event()
+        end.on_over(over.set)
+        try:
+            await over.wait()
+        finally:
+            self.attended.remove(subject)
+
+    def read(self, path: str, options: dict[str, str], query: LogQuery, end: ContainerEnd) -> AsyncIterator[bytes]:
         self.enter("read")
         if self.driver == "none":
             raise NotImplementedHere("configured logging driver does not support reading")

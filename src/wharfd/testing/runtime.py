@@ -85,6 +85,7 @@ class FakeRuntime(Fake):
         self.processes_by_id: dict[str, Process] = {}
         self.obeys: dict[str, frozenset[int] | set[int]] = {}
         self.missing_programs: dict[str, StartFailed] = {}
+        self.reopened: list[tuple[str, str]] = []  # logs: path, and what it was renamed to
         self.exits_at_once: dict[str, int] = {}
         self.signals: list[tuple[str, int]] = []
         self.next_pid = 1000
@@ -263,6 +264,12 @@ class FakeRuntime(Fake):
     async def update(self, container_id: ContainerId, resources: HostConfig) -> None:
         self.enter("update")
         self.demand(container_id).resources = resources
+
+    async def reopen_log(self, container_id: ContainerId, path: str, renamed_to: str, *, is_told: bool | None) -> bool:
+        self.enter("reopen_log")
+        self.demand(container_id)
+        self.reopened.append((path, renamed_to))
+        return True
 
     async def stats(self, container_id: ContainerId, pid: int) -> Stats:
         self.enter("stats")

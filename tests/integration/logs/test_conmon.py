@@ -25,7 +25,7 @@ def driver() -> Iterator[LogDriver]:
 
 
 async def output(driver: LogDriver, path: str, **query: object) -> Sequence[tuple[int, bytes]]:
-    blocks = driver.read(path, a_log_query(framed=True, **query), FakeEnd(over=True))
+    blocks = driver.read(path, {}, a_log_query(framed=True, **query), FakeEnd(over=True))
     return Decoder().feed(b"".join([block async for block in blocks]))
 
 
@@ -50,7 +50,7 @@ async def test_a_container_is_followed_to_its_end(tmp_path: Path, driver: LogDri
         seen: list[bytes] = []
 
         async def follow() -> None:
-            async for block in driver.read(str(paths[0]), a_log_query(follow=True), end):
+            async for block in driver.read(str(paths[0]), {}, a_log_query(follow=True), end):
                 seen.append(block)
 
         following = asyncio.ensure_future(follow())

@@ -9,6 +9,8 @@ from wharfd.model.errors import Internal
 from wharfd.model.ids import ContainerId
 from wharfd.sys.blocking import Pool
 
+REMOVAL_TRIES = 20
+
 
 class FileDirectory:
     """Satisfies `ports.files.ContainerFiles`.  `root` is DATA_ROOT/containers."""
@@ -74,10 +76,16 @@ def replace_file(path: str, content: bytes) -> None:
 
 
 def remove_tree(path: str) -> None:
-    try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        pass
+    """Also if somebody (who looks after the container's log) still makes and deletes files in it."""
+    for attempt in range(REMOVAL_TRIES):
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            if not os.path.lexists(path):
+                return
+        except OSError as e:
+            if e.errno != errno.ENOTEMPTY or attempt == REMOVAL_TRIES - 1:
+                raise
 
 
 def names_in(path: str) -> list[str]:

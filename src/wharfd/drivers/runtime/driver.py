@@ -22,6 +22,7 @@ from wharfd.drivers.runtime.conmon import Monitor
 from wharfd.drivers.runtime.exits import ExitWatch
 from wharfd.drivers.runtime.failures import OTHER
 from wharfd.drivers.runtime.launcher import Launcher
+from wharfd.drivers.runtime.monitor_log import reopen_log
 from wharfd.drivers.runtime.oci import OciRuntime
 from wharfd.drivers.runtime.placement import Placement, Placements, is_container_id
 from wharfd.drivers.runtime.seccomp_programs import SeccompPrograms
@@ -273,6 +274,9 @@ class ConmonRuntime:
     async def stats(self, container_id: ContainerId, pid: int) -> Stats:
         placement = self._demand(container_id)
         return await self.pool.run(sample, self._cgroup(placement.cgroup))
+
+    async def reopen_log(self, container_id: ContainerId, path: str, renamed_to: str, *, is_told: bool | None) -> bool:
+        return await reopen_log(self._demand(container_id), path, renamed_to, is_told=is_told)
 
     # the end
 

@@ -9,6 +9,7 @@ import socket
 import struct
 import termios
 
+from wharfd.drivers.runtime.monitor_log import unread
 from wharfd.drivers.runtime.placement import Placement
 from wharfd.model.errors import Conflict, Internal
 
@@ -39,7 +40,7 @@ class ContainerSizes:
             fd = _open_fifo(placement)
             try:
                 for _ in range(TURNS):
-                    if not _unread(fd):
+                    if not unread(fd):
                         break
                     await asyncio.sleep(TURN_S)
                 height, width = self.waiting[container_id]
@@ -61,12 +62,6 @@ def _open_fifo(placement: Placement) -> int:
         if e.errno in (errno.ENXIO, errno.ENOENT, errno.ENOTDIR):
             raise Conflict(f"container {placement.container_id} is not running") from e
         raise Internal(f"cannot resize the terminal of container {placement.container_id}: {e}") from e
-
-
-def _unread(fifo: int) -> int:
-    """Bytes in it."""
-    count: int = struct.unpack("i", fcntl.ioctl(fifo, termios.FIONREAD, bytes(4)))[0]
-    return count
 
 
 def set_size(terminal: int, height: int, width: int) -> None:

@@ -24,15 +24,20 @@ def details_prefix(record: ContainerRecord) -> bytes:
 
 
 def attributes(record: ContainerRecord) -> dict[str, str]:
+    found = extra_attributes(record)
+    tag = expand_tag((record.host_config.log_config.config or {}).get("tag", ""), record)
+    if tag:
+        found["tag"] = tag
+    return found
+
+
+def extra_attributes(record: ContainerRecord) -> dict[str, str]:
+    """The labels and variables that its options ask for."""
     options = record.host_config.log_config.config or {}
     labels = record.config.labels or {}
     variables = dict(item.split("=", 1) for item in record.config.env or [] if "=" in item)
     found = chosen(labels, options.get("labels", ""), options.get("labels-regex", ""))
-    found |= chosen(variables, options.get("env", ""), options.get("env-regex", ""))
-    tag = expand_tag(options.get("tag", ""), record)
-    if tag:
-        found["tag"] = tag
-    return found
+    return found | chosen(variables, options.get("env", ""), options.get("env-regex", ""))
 
 
 def chosen(values: Mapping[str, str], names: str, expression: str) -> dict[str, str]:

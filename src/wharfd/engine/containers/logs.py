@@ -83,13 +83,14 @@ class Logs:
         record = self.ledger.container(ref)
         if record.state in {State.REMOVING, State.DEAD}:
             raise Conflict("can not get logs from container which is dead or marked for removal")
-        kind = record.host_config.log_config.type
+        log_config = record.host_config.log_config
+        kind = log_config.type
         driver = self.drivers.get(kind)
         if driver is None:
             raise Unavailable(f"logger: no log driver named '{kind}' is registered")
         end = self.end_of(record)
         try:
-            blocks = driver.read(record.log_path, query_for(record, request), end)
+            blocks = driver.read(record.log_path, log_config.config or {}, query_for(record, request), end)
         except EngineError:
             end.close()
             raise

@@ -22,7 +22,7 @@ from wharfd.engine.happenings import container_event, network_event, volume_moun
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import ContainerRecord
-from wharfd.model.errors import Internal, InvalidParameter, StartFailed
+from wharfd.model.errors import EngineError, Internal, InvalidParameter, StartFailed
 from wharfd.model.event import Event
 from wharfd.model.ids import ContainerId
 from wharfd.ports.clock import Clock
@@ -168,9 +168,14 @@ class Start:
 
     async def prepare(self, attempt: Attempt, rootfs: str) -> None:
         """All that can be done while the root file system is being mounted."""
-        log_driver = self.logs.get(attempt.record.host_config.log_config.type)
+        log_config = attempt.record.host_config.log_config
+        log_driver = self.logs.get(log_config.type)
         if log_driver is not None:
-            log_driver.begin(attempt.record.log_path)
+            try:
+                log_driver.begin(attempt.record.log_path, log_config.config or {})
+            except EngineError as error:
+                words = "failed to create task for container: failed to initialize logging driver: "
+                raise error.prefixed(words) from error
         for _, volume in volumes_of(self.ledger, attempt.record):
             await self.volumes[volume.driver].mount(volume)
         attempt.attached = await self.attachment.attach(attempt.record)
