@@ -403,6 +403,8 @@ def docker_status(record: ContainerRecord) -> str:
 
     Docker: a container whose only starts failed is still "created"; one that is being started is what it was before.
     """
+    if record.is_restarting:
+        return "restarting"
     match record.state:
         case State.CREATING | State.CREATED:
             return "created"

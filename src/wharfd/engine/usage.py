@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wharfd.engine.containers.list import ContainerList, ListContainers, ListQuery
+from wharfd.engine.containers.status import is_at_work
 from wharfd.engine.images.sizes import ImagesUsage, images_usage
 from wharfd.engine.images.views import ImageSummary, ImageViews
 from wharfd.engine.joined import Joined
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.tasks import Tasks
 from wharfd.engine.volumes.list import users
-from wharfd.model.container import State
 from wharfd.model.errors import NotFound
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.volumes import VolumeDriver
 from wharfd.wire.filters import NO_FILTERS
 
-AT_WORK = (State.RUNNING, State.PAUSED, State.RESTARTING)
 UNKNOWN_SIZE = -1
 
 
@@ -108,7 +107,7 @@ class DiskUsage:
 
     async def of_containers(self) -> ContainersUsage:
         listed = await self.list_containers(ListQuery(all=True, size=True))
-        sizes = [(each.size.rw if each.size else 0, each.record.state in AT_WORK) for each in listed.entries]
+        sizes = [(each.size.rw if each.size else 0, is_at_work(each.record)) for each in listed.entries]
         return ContainersUsage(totals_of(sizes), listed)
 
     async def of_images(self) -> ImageItems:

@@ -134,3 +134,8 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     def is_running(self) -> bool:
         """A process exists: running or paused."""
         return self.state in (State.RUNNING, State.PAUSED)
+
+    @property
+    def is_restarting(self) -> bool:
+        """Between two runs: the restart policy's delay goes on, or the start that comes of it."""
+        return self.state is State.RESTARTING or (self.state is State.STARTING and self.restart_count > 0)

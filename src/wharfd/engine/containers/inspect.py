@@ -30,7 +30,7 @@ class ContainerView:
 
     @property
     def is_restarting(self) -> bool:
-        return self.record.state is State.RESTARTING
+        return self.record.is_restarting
 
 
 class InspectContainer:

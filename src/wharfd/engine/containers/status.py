@@ -9,26 +9,24 @@ from wharfd.wire.ports import parse_exposed
 from wharfd.wire.timestamps import human_duration
 
 NO_HEALTH = "none"
-# Docker: of a container that waits for its restart, State says Running.
-AT_WORK = frozenset({State.RUNNING, State.PAUSED, State.RESTARTING})
 
 Ports = dict[str, list[PortBinding] | None]
 
 
 def status_text(record: ContainerRecord, now_ns: int) -> str:
     """`Up 5 minutes (healthy)`, `Exited (0) 2 hours ago`, …"""
+    if record.is_restarting:
+        return f"Restarting ({record.exit_code}) {human_duration(now_ns - record.finished_ns)} ago"
     match record.state:
         case State.PAUSED:
             return f"Up {human_duration(now_ns - record.started_ns)} (Paused)"
         case State.RUNNING:
             return f"Up {human_duration(now_ns - record.started_ns)}{health_text(record)}"
-        case State.RESTARTING:
-            return f"Restarting ({record.exit_code}) {human_duration(now_ns - record.finished_ns)} ago"
         case State.REMOVING:
             return "Removal In Progress"
         case State.DEAD:
             return "Dead"
-        case State.CREATING | State.CREATED | State.STARTING | State.EXITED:
+        case State.CREATING | State.CREATED | State.STARTING | State.EXITED | State.RESTARTING:
             if not record.started_ns:
                 return "Created"
             if not record.finished_ns:
@@ -50,8 +48,8 @@ def health_status(record: ContainerRecord) -> str:
 
 
 def is_at_work(record: ContainerRecord) -> bool:
-    """What a plain list shows."""
-    return record.state in AT_WORK
+    """What a plain list shows.  Docker: of a container that waits for its restart, State says Running."""
+    return record.is_running or record.is_restarting
 
 
 def shown_ports(record: ContainerRecord) -> Ports:
@@ -68,7 +66,7 @@ def shown_ports(record: ContainerRecord) -> Ports:
     for endpoint in record.endpoints.values():
         for port in endpoint.ports:
             key = f"{port.port}/{port.protocol}"
-            binding = PortBinding(host_ip=port.host_ip, host_port=str(port.host_port))
+            binding = PortBinding(host_ip=port.host_ip, host_port=str(port.host_port or ""))
             shown[key] = [*(shown.get(key) or ()), binding]
     return shown
 

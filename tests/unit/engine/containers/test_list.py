@@ -53,6 +53,15 @@ async def test_what_runs_is_shown_newest_first() -> None:
     assert await shown(maker, all=True) == ["restarting", "exited", "paused", "running", "created"]
 
 
+async def test_a_start_by_the_restart_policy_counts_as_restarting() -> None:
+    maker, made = await full_house()
+    again = msgspec.structs.replace(made["restarting"], state=State.STARTING, restart_count=1)
+    await maker.ledger.commit(again)
+    assert await shown(maker) == ["restarting", "paused", "running"]
+    assert await shown(maker, {"status": ["restarting"]}) == ["restarting"]
+    assert status_text(again, again.finished_ns).startswith("Restarting (3) ")
+
+
 @pytest.mark.parametrize(
     ("limit", "names"), [(2, ["restarting", "exited"]), (0, ["restarting", "paused", "running"]), (99, None), (-1, 3)]
 )
