@@ -44,7 +44,7 @@ async def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
     await store.open()
     await store.commit([a_container()])
     modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in os.scandir(tmp_path / "new")}
-    assert set(modes) == {"records.db", "records.db-wal", "records.db-shm", "records.db.lock"}
+    assert set(modes) == {f"records.db{end}" for end in ("", "-wal", "-shm", ".lock", ".reserve")}
     assert set(modes.values()) == {0o600}
     assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
     await store.close()

@@ -8,6 +8,8 @@ up for microseconds only (docs/adr/0002).  What can take long never runs on the 
 - checkpoints, with the first write after one, which syncs the log's head (worker `writer`),
 - all writes for a while, once one has been slow: the disk is congested (worker `writer`).
 
+On a full disk a reserve is given up, so that containers, images and volumes can be removed, and the engine can start.
+
 While worker `writer` is busy, commits queue behind it and go into one transaction; so their order is kept.
 """
 
@@ -25,6 +27,7 @@ import msgspec
 
 from wharfd.drivers.records.sqlite import documents, schema
 from wharfd.drivers.records.sqlite.documents import Statement
+from wharfd.drivers.records.sqlite.reserve import Reserve
 from wharfd.drivers.records.sqlite.worker import Worker
 from wharfd.model.errors import Internal, Unavailable
 from wharfd.model.event import Event
@@ -39,6 +42,8 @@ LOOK_EVERY = 256  # statements between two looks at the log's length and the his
 CHECKPOINT_BYTES = 4 << 20  # size of the log that asks for a checkpoint
 SLOW_S = 0.005  # a write that took longer sends the next ones to the worker …
 SLOW_FOR_S = 5.0  # … for this long
+LOOK_EVERY_WHEN_FULL = 16
+RESERVE_BYTES = 16 << 20
 FOREVER_NS = 2**63 - 1
 
 
@@ -69,6 +74,7 @@ class SqliteRecords:
         self.keep_events_ns = keep_events_ns
         self.schema_number = schema_number
         self.steps = steps
+        self.reserve = Reserve(f"{path}.reserve", RESERVE_BYTES)
         self.queue: list[Transaction] = []
         self.last_seq = 0
         self.unlooked = 0
@@ -107,21 +113,29 @@ class SqliteRecords:
 
     def open_database(self, folder: str) -> Snapshot:
         try:
-            self.connection = self.connect()
-            try:
-                schema.prepare(self.connection, self.path, self.schema_number, self.steps)
-                self.trim()
-                # Truncates what a killed engine left, and makes the first write, which syncs the log's head, happen here.
-                self.checkpoint()
-                snapshot = documents.read_snapshot(self.connection)
-                self.reader = self.connect()
-                self.log_fd = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CLOEXEC)
-                sync_folder(folder)
-            except BaseException:
-                self.connection.close()
-                raise
+            snapshot = self.read_database(folder)
         except sqlite3.Error as e:
+            if is_full(e) and self.reserve.give():
+                log.warning("records: the disk is full, the reserve of %d MiB is given up", RESERVE_BYTES >> 20)
+                return self.open_database(folder)
             raise Unavailable(f"the record store {self.path} cannot be opened: {e}") from e
+        self.reserve.keep()
+        return snapshot
+
+    def read_database(self, folder: str) -> Snapshot:
+        self.connection = self.connect()
+        try:
+            schema.prepare(self.connection, self.path, self.schema_number, self.steps)
+            self.trim()
+            # Truncates what a killed engine left, and makes the first write, which syncs the log's head, happen here.
+            self.checkpoint()
+            snapshot = documents.read_snapshot(self.connection)
+            self.reader = self.connect()
+            self.log_fd = os.open(f"{self.path}-wal", os.O_RDWR | os.O_CLOEXEC)
+            sync_folder(folder)
+        except BaseException:
+            self.connection.close()
+            raise
         return snapshot
 
     def connect(self) -> sqlite3.Connection:
@@ -203,7 +217,7 @@ class SqliteRecords:
 
     def look(self) -> None:
         """Now and then, while the worker is idle: send it to trim the history and, if the log is long, to checkpoint."""
-        if self.unlooked < LOOK_EVERY or self.writer.busy:
+        if self.unlooked < (LOOK_EVERY if self.reserve.is_kept else LOOK_EVERY_WHEN_FULL) or self.writer.busy:
             return
         self.unlooked = 0
 
@@ -211,6 +225,8 @@ class SqliteRecords:
             self.trim()
             if os.fstat(self.log_fd).st_size >= CHECKPOINT_BYTES:
                 self.checkpoint()
+            if not self.reserve.is_kept:
+                self.reserve.keep()
 
         def after(job: asyncio.Future[None]) -> None:
             if job.exception() is not None:
@@ -265,6 +281,10 @@ class SqliteRecords:
         except sqlite3.Error as e:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if is_full(e) and self.reserve.give():
+                log.warning("records: the disk is full, the reserve of %d MiB is given up", RESERVE_BYTES >> 20)
+                self.write(statements)
+                return
             raise Internal(f"the record store {self.path} cannot be written: {e}") from e
 
     def trim(self) -> None:
@@ -351,6 +371,10 @@ def sync_folder(path: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def is_full(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 
 
 def nothing() -> None:
