@@ -33,3 +33,33 @@ class TreeEntry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_symlink(self) -> bool:
         return stat.S_ISLNK(self.mode)
+
+
+class RootView(msgspec.Struct, frozen=True, kw_only=True):
+    """A root file system as directories of the host, for worker processes.
+
+    `lower`: the uppermost first.  `upper` and `work` (empty: it is only read) take what is written.  `options` are overlayfs's.
+    """
+
+    lower: list[str] = []
+    upper: str = ""
+    work: str = ""
+    options: list[str] = []
+
+
+class DigestedEntry(msgspec.Struct, frozen=True, array_like=True):
+    """A file with the digest (hex, SHA-256) of its content; empty for what is no regular file."""
+
+    entry: TreeEntry
+    digest: str = ""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a root, as a copy takes it: see `fileactions.Copy` for the meaning of the fields."""
+
+    path: str
+    wildcard: bool = False
+    follow_links: bool = False
+    include: list[str] = []
+    exclude: list[str] = []
+    required: list[str] = []

@@ -6,24 +6,35 @@ from contextlib import suppress
 
 from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
 from wharfd.model.files import Change, PathStat
+from wharfd.workers.build import run as build
 from wharfd.workers.files import run as files
 from wharfd.workers.ingest import ingest_layer, split_archive
 from wharfd.workers.protocol import (
+    ApplyActions,
+    DigestSelections,
     ExportRoot,
+    ExportTree,
+    FinishRun,
     IngestLayer,
     Job,
     ListChanges,
+    ListDirectory,
+    ListTree,
     PackChanges,
+    PackLayer,
     ReadPath,
+    ReadRange,
+    ReceiveContext,
     RemoveTree,
     SplitArchive,
+    StatEntry,
     StatPath,
     UnpackLayer,
     WritePath,
 )
 from wharfd.workers.unpack.layer import unpack_layer
 
-Answer = UnpackedLayer | list[ArchiveMember] | IngestedLayer | PathStat | list[Change] | None
+Answer = UnpackedLayer | list[ArchiveMember] | IngestedLayer | PathStat | list[Change] | build.Answer | None
 
 
 def run(job: Job, descriptors: Sequence[int]) -> Answer:
@@ -51,5 +62,18 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             return None
         case ListChanges(rootfs):
             return files.list_changes(rootfs)
+        case (
+            ApplyActions()
+            | DigestSelections()
+            | ReadRange()
+            | StatEntry()
+            | ListDirectory()
+            | ListTree()
+            | ExportTree()
+            | ReceiveContext()
+            | FinishRun()
+            | PackLayer()
+        ):
+            return build.run(job, descriptors)
         case PackChanges(rootfs, spool):
             return files.pack_changes(rootfs, spool)

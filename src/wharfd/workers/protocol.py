@@ -12,7 +12,9 @@ import struct
 import msgspec
 
 from wharfd.model.container import Rootfs
+from wharfd.model.fileactions import AnyAction
 from wharfd.model.files import Extraction, FileView
+from wharfd.model.tree import RootView, Selection
 
 LENGTH = struct.Struct("<I")
 MAX_MESSAGE_BYTES = 64 << 20
@@ -80,6 +82,81 @@ class ListChanges(msgspec.Struct, frozen=True, tag=True):
     rootfs: Rootfs
 
 
+class ApplyActions(msgspec.Struct, frozen=True, tag=True):
+    """Root numbers of the actions count `roots`; -1 is the target.  Answer: bytes of the files in the target's upper layer (int)."""
+
+    target: RootView
+    roots: list[RootView]
+    actions: list[AnyAction]
+
+
+class DigestSelections(msgspec.Struct, frozen=True, tag=True):
+    """Answer: list of `Digest`."""
+
+    view: RootView
+    selections: list[Selection]
+
+
+class ReadRange(msgspec.Struct, frozen=True, tag=True):
+    """Answer: bytes."""
+
+    view: RootView
+    path: str
+    offset: int
+    length: int
+
+
+class StatEntry(msgspec.Struct, frozen=True, tag=True):
+    """Answer: `TreeEntry`."""
+
+    view: RootView
+    path: str
+
+
+class ListDirectory(msgspec.Struct, frozen=True, tag=True):
+    """Answer: list of `TreeEntry`."""
+
+    view: RootView
+    path: str
+
+
+class ListTree(msgspec.Struct, frozen=True, tag=True):
+    """Answer: list of `TreeEntry`."""
+
+    view: RootView
+
+
+class ExportTree(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 takes a frame with nothing, then an archive of everything.  `clamp_ns`: no time is later.  Answer: nothing."""
+
+    view: RootView
+    clamp_ns: int | None = None
+
+
+class ReceiveContext(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 gives the archive.  Answer: list of `DigestedEntry`."""
+
+    into: str
+
+
+class FinishRun(msgspec.Struct, frozen=True, tag=True):
+    """Answer: bytes of the files in the upper layer (int)."""
+
+    view: RootView
+    stubs: list[str]
+
+
+class PackLayer(msgspec.Struct, frozen=True, tag=True):
+    """Answer: `IngestedLayer`."""
+
+    upper: str
+    lower: list[str]
+    spool: str
+    compression: str
+    level: int = -1
+    clamp_ns: int | None = None
+
+
 class PackChanges(msgspec.Struct, frozen=True, tag=True):
     """Answer: `IngestedLayer`, or nothing if there are no changes."""
 
@@ -98,6 +175,16 @@ Job = (
     | ExportRoot
     | ListChanges
     | PackChanges
+    | ApplyActions
+    | DigestSelections
+    | ReadRange
+    | StatEntry
+    | ListDirectory
+    | ListTree
+    | ExportTree
+    | ReceiveContext
+    | FinishRun
+    | PackLayer
 )
 
 

@@ -1,0 +1,64 @@
+"""Which function does which job of a build."""
+
+from collections.abc import Sequence
+
+from wharfd.model.archive import IngestedLayer
+from wharfd.model.ids import Digest
+from wharfd.model.tree import DigestedEntry, TreeEntry
+from wharfd.workers.build.actions import apply_actions
+from wharfd.workers.build.context import receive_context
+from wharfd.workers.build.digests import digest_selections
+from wharfd.workers.build.looking import list_directory, list_tree, read_range, stat_entry
+from wharfd.workers.build.packing import export_tree, pack_layer
+from wharfd.workers.build.stubs import finish_run
+from wharfd.workers.protocol import (
+    ApplyActions,
+    DigestSelections,
+    ExportTree,
+    FinishRun,
+    ListDirectory,
+    ListTree,
+    PackLayer,
+    ReadRange,
+    ReceiveContext,
+    StatEntry,
+)
+
+Answer = int | bytes | list[Digest] | TreeEntry | list[TreeEntry] | list[DigestedEntry] | IngestedLayer | None
+BuildJob = (
+    ApplyActions
+    | DigestSelections
+    | ReadRange
+    | StatEntry
+    | ListDirectory
+    | ListTree
+    | ExportTree
+    | ReceiveContext
+    | FinishRun
+    | PackLayer
+)
+
+
+def run(job: BuildJob, descriptors: Sequence[int]) -> Answer:
+    match job:
+        case ApplyActions(target, roots, actions):
+            return apply_actions(target, roots, actions)
+        case DigestSelections(view, selections):
+            return digest_selections(view, selections)
+        case ReadRange(view, path, offset, length):
+            return read_range(view, path, offset, length)
+        case StatEntry(view, path):
+            return stat_entry(view, path)
+        case ListDirectory(view, path):
+            return list_directory(view, path)
+        case ListTree(view):
+            return list_tree(view)
+        case ExportTree():
+            export_tree(descriptors[0], job)
+            return None
+        case ReceiveContext(into):
+            return receive_context(descriptors[0], into)
+        case FinishRun(view, stubs):
+            return finish_run(view, stubs)
+        case PackLayer():
+            return pack_layer(job)
