@@ -1,7 +1,7 @@
 """The one place where an error becomes a status: by its kind, never by where it was raised.
 
     InvalidParameter 400   Unauthorized 401   Forbidden 403   NotFound 404   Conflict 409   NotModified 304
-    NotImplementedHere 501   Unavailable, Cancelled 503   StartFailed 400 or 500   Internal and anything else 500
+    TooManyRequests 429   NotImplementedHere 501   Unavailable, Cancelled 503   StartFailed 400 or 500   Internal and anything else 500
     HttpError (not a request that we take): its own status
 
 The body is `{"message": …}` and a newline.  Docker: below API 1.24 it is the bare text; 304 has none.
@@ -29,6 +29,7 @@ STATUS: dict[type[errors.EngineError], int] = {
     errors.Unavailable: 503,
     errors.Cancelled: 503,
     errors.Internal: 500,
+    errors.TooManyRequests: 429,
 }
 EXIT_CODES_OF_THE_CALLER = (126, 127)  # the command cannot be executed, or is not there
 

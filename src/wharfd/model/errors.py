@@ -14,6 +14,7 @@
     ├── Unavailable           a part that the call needs is not there      (503)
     ├── Internal              the engine's own fault                       (500)
     │   └── RegistryFailure       a registry refused in a way of its own, cannot be reached, or answers nonsense
+    │       └── TooManyRequests   it wants fewer requests                  (429)
     └── Cancelled             the caller went away                         (never answered)
 
 Drivers translate foreign errors (errno, exit codes, registry codes) into these at their own edge; `api/errors.py` holds the one
@@ -182,3 +183,7 @@ class RegistryFailure(Internal):
         self.code = code
         self.status = status
         self.may_pass = may_pass
+
+
+class TooManyRequests(RegistryFailure):
+    """The registry wants fewer requests, from this address or this account."""

@@ -6,11 +6,12 @@ tried as often as the settings allow.  `login` is the client's, for the referenc
 
 Errors of every call, besides those that it lists:
     PullDenied          reading is refused, or the repository is not there and the registry does not want to say so
-    Unauthorized        the login is refused, or one is needed
+    Unauthorized        the login is refused
     Forbidden           writing is refused
-    RegistryFailure     no connection, no valid TLS, too many requests, 5xx, an answer that is none; the message is for the user
+    TooManyRequests     the registry wants fewer
+    RegistryFailure     no connection, no valid TLS, a login that is needed and not given, 5xx, an answer that is none
     InvalidParameter    a document or blob is not what its descriptor says
-A cancelled call leaves nothing open.
+Their messages are dockerd's where it has some.  A cancelled call leaves nothing open.
 
 How many transfers run at once is the caller's to limit.
 """

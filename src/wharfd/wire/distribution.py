@@ -86,8 +86,11 @@ def read_refusal(
         code = (first.code or "").upper()
         return _refusal(status, code if code in CODES else UNKNOWN, first.message or "")
     told = (decoded.details or decoded.detail) if decoded is not None else None
-    if status in _BY_STATUS and (told or not body.strip() or status in (401, 429) or not quote):
-        return _refusal(status, _BY_STATUS[status], told or _plain(body, quote))
+    words = told or _plain(body, quote)
+    if status in _BY_STATUS:
+        return _refusal(status, _BY_STATUS[status], words)
+    if status < 500 and words:
+        return _refusal(status, UNKNOWN, words)
     if status >= 500 or not quote:
         return Refusal(
             status=status, code="", text=f"received unexpected HTTP status: {status} {_printable(reason)}".rstrip()

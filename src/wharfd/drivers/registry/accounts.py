@@ -13,7 +13,7 @@ from wharfd.drivers.registry.auth import Authority, encoded
 from wharfd.drivers.registry.client import Client
 from wharfd.drivers.registry.endpoints import Endpoint, Endpoints
 from wharfd.drivers.registry.failures import Broken, Refused
-from wharfd.model.errors import EngineError, RegistryFailure, Unauthorized
+from wharfd.model.errors import EngineError, InvalidParameter, RegistryFailure, Unauthorized
 from wharfd.ports.registry import LoginStatus, SearchResult
 from wharfd.wire.authconfig import AuthConfig, parse_challenges
 from wharfd.wire.hosts_toml import PULL
@@ -62,8 +62,10 @@ class Accounts:
                 continue
             try:
                 return await self.log_in(endpoint, login)
-            except RegistryFailure as e:
+            except Broken as e:
                 failure = e
+                if e.reached:
+                    break
         raise failure
 
     async def log_in(self, endpoint: Endpoint, login: AuthConfig) -> LoginStatus:
@@ -80,6 +82,8 @@ class Accounts:
         authorization, identity = await self.authority.identity_token(endpoint, login)
         checked = await self.client.call(endpoint, "GET", url, wanted=range(600), authorization=authorization)
         checked.close()
+        if checked.status == HTTPStatus.UNAUTHORIZED:
+            raise Unauthorized(str(failed(url, checked.status)))
         if checked.status != HTTPStatus.OK:
             raise failed(url, checked.status)
         return LoginStatus(status=done.status, identity_token=identity)
@@ -87,34 +91,37 @@ class Accounts:
     async def search(self, term: str, limit: int, login: AuthConfig | None) -> list[SearchResult]:
         name, what = split_search_term(term)
         query = urlencode([("q", what), ("n", str(limit or DEFAULT_LIMIT))])
-        failure: EngineError = RegistryFailure(f"no host of {name} can be asked")
+        failures: list[Broken] = []
         for endpoint in await self.searched(name):
-            authorization, scopes = await self.with_login(endpoint, login)
-            url = f"{endpoint.url.removesuffix('/v2')}/v1/search?{query}"
             try:
-                answer = await self.client.call(
-                    endpoint,
-                    "GET",
-                    url,
-                    wanted=(200,),
-                    scopes=scopes,
-                    login=login if scopes else None,
-                    headers=[("X-Docker-Token", "true")],
-                    authorization=authorization,
-                )
-            except Refused as e:
-                raise RegistryFailure(f"unexpected status code {e.status}", status=e.status) from e
+                return await self.search_at(endpoint, f"search?{query}", login)
             except Broken as e:
-                failure = e
-                continue
-            try:
-                results = _found.decode(await answer.read(MAX_ANSWER)).results or []
-                return [one.result() for one in results]
-            except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
-                raise RegistryFailure(f"error decoding registry search results: {e}") from e
-            finally:
-                answer.close()
-        raise failure
+                if e.reached or name == HUB:
+                    raise
+                failures.append(e)
+        raise unsearchable(name, failures)
+
+    async def search_at(self, endpoint: Endpoint, what: str, login: AuthConfig | None) -> list[SearchResult]:
+        authorization, scopes = await self.with_login(endpoint, login)
+        try:
+            answer = await self.client.call(
+                endpoint,
+                "GET",
+                f"{first_version(endpoint)}{what}",
+                wanted=(200,),
+                scopes=scopes,
+                login=login if scopes else None,
+                headers=[("X-Docker-Token", "true")],
+                authorization=authorization,
+            )
+        except Refused as e:
+            raise RegistryFailure(f"unexpected status code {e.status}", status=e.status) from e
+        try:
+            return [one.result() for one in _found.decode(await answer.read(MAX_ANSWER)).results or []]
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as e:
+            raise RegistryFailure(f"error decoding registry search results: {e}") from e
+        finally:
+            answer.close()
 
     async def searched(self, name: str) -> Sequence[Endpoint]:
         if name != HUB:
@@ -143,3 +150,22 @@ class Accounts:
 def failed(url: str, status: int) -> RegistryFailure:
     reason = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
     return RegistryFailure(f"login attempt to {url} failed with status: {status} {reason}".rstrip(), status=status)
+
+
+def first_version(endpoint: Endpoint) -> str:
+    return f"{endpoint.url.removesuffix('/v2')}/v1/"
+
+
+def unsearchable(name: str, failures: Sequence[Broken]) -> EngineError:
+    """Docker: its words, with its advice."""
+    if not failures:
+        return RegistryFailure(f"no host of {name} can be asked")
+    if len(failures) > 1:
+        return InvalidParameter(
+            f'invalid registry endpoint "http://{name}/v1/". HTTPS attempt: {failures[0]}. HTTP attempt: {failures[-1]}'
+        )
+    return InvalidParameter(
+        f"invalid registry endpoint https://{name}/v1/: {failures[0]}. If this private registry supports only HTTP or HTTPS with "
+        f"an unknown CA certificate, add `--insecure-registry {name}` to the daemon's arguments. In the case of HTTPS, if you have "
+        f"access to the registry's CA certificate, no need for the flag; place the CA certificate at /etc/docker/certs.d/{name}/ca.crt"
+    )

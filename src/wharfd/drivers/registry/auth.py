@@ -87,7 +87,9 @@ class Authority:
             return ""
         if challenge.scheme == "basic":
             if login is None or not (login.username or login.password):
-                raise Unauthorized(during(method, shown(url), "no basic auth credentials"))
+                # Docker: 500, not 401: no login was refused.
+                text = during(method, shown(url), "no basic auth credentials")
+                raise RegistryFailure(text, code=UNAUTHORIZED, status=401)
             return f"Basic {encoded(login)}"
         key = (
             challenge.parameters["realm"],

@@ -77,6 +77,8 @@ class Blobs:
                 on_retry(Retry(attempt=attempt, delay_s=wait_s, offset=at, reason=str(failure)))
             await asyncio.sleep(wait_s)
             turn = next((i for i, one in enumerate(endpoints) if one.is_own), 0)
+        else:
+            return
         async with aclosing(self.from_elsewhere(ref, descriptor, at)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -188,7 +190,7 @@ async def exactly(
         return
     if answer.header("Transfer-Encoding").lower() == "chunked":
         demand_size(descriptor, descriptor.size - left)
-    raise Broken(during("Get", shown(answer.url, whole=answer.is_own), "unexpected EOF"), reached=True)
+    raise Broken("Get", shown(answer.url, whole=answer.is_own), "unexpected EOF", reached=True)
 
 
 async def following(pieces: AsyncIterator[bytes], *, may_take_long: bool) -> bytes:

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 
 from wharfd.drivers.registry.auth import Authority, wall_clock_of
 from wharfd.drivers.registry.endpoints import Endpoint
-from wharfd.drivers.registry.failures import Broken, Refused
+from wharfd.drivers.registry.failures import Broken, Refused, Throttled
 from wharfd.drivers.registry.message import Answer, Body, Http, Request
 from wharfd.wire.authconfig import AuthConfig, parse_challenges
-from wharfd.wire.distribution import parse_retry_after, read_refusal
+from wharfd.wire.distribution import TOO_MANY, parse_retry_after, read_refusal
 from wharfd.wire.reference import Reference
 from wharfd.wire.registryhosts import origin_of
 
@@ -48,18 +48,23 @@ class Client:
             private = [(name, value) for name, values in endpoint.headers.items() for value in values]
             if used:
                 private.append(("Authorization", used))
-            answer = await (await self.http()).send(
-                Request(
-                    method=method,
-                    url=url,
-                    headers=headers,
-                    private=private if is_own else (),
-                    body=body,
-                    tls=endpoint.tls if is_own else None,
-                    dial_timeout_s=endpoint.dial_timeout_s,
-                    may_lose_tls=may_lose_tls,
-                )
+            request = Request(
+                method=method,
+                url=url,
+                headers=headers,
+                private=private if is_own else (),
+                body=body,
+                tls=endpoint.tls if is_own else None,
+                dial_timeout_s=endpoint.dial_timeout_s,
+                may_lose_tls=may_lose_tls,
             )
+            try:
+                answer = await (await self.http()).send(request)
+            except Broken as e:
+                if e.reached or not is_own:
+                    raise
+                # Docker: it looks at the root first, so this is where a host that cannot be reached is noticed.
+                raise Broken("Get", f"{endpoint.url}/", e.reason, reached=False) from e
             if answer.status in wanted:
                 return answer
             try:
@@ -82,7 +87,8 @@ async def refusal_of(answer: Answer, method: str) -> Refused:
         body = b""  # a host that answers before it has read all and closes the connection
     refusal = read_refusal(answer.status, answer.reason, challenges, body, quote=answer.is_own)
     now_s = wall_clock_of(answer.header("Date"))
-    return Refused(refusal, parse_retry_after(answer.header("Retry-After"), now_s))
+    kind = Throttled if refusal.code == TOO_MANY else Refused
+    return kind(refusal, parse_retry_after(answer.header("Retry-After"), now_s))
 
 
 async def some(answer: Answer) -> bytes:

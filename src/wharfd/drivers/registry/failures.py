@@ -1,8 +1,9 @@
 """What goes wrong between here and a registry, in the words of dockerd, which users paste into search engines.
 
 RegistryFailure
-├── Broken       no answer, or one that ended too early
-└── Refused      an answer that is no success
+├── Broken          no answer, or one that ended too early
+└── Refused         an answer that is no success
+    └── Throttled   it says that there were too many requests
 """
 
 import errno
@@ -21,6 +22,7 @@ from wharfd.model.errors import (
     PullDenied,
     RegistryFailure,
     RepositoryNotFound,
+    TooManyRequests,
     Unauthorized,
 )
 from wharfd.wire.distribution import (
@@ -46,10 +48,11 @@ UNKNOWN_AUTHORITY = (18, 19, 20, 21, 2)  # X509_V_ERR_…: self-signed, in the c
 
 
 class Broken(RegistryFailure):
-    """`reached`: a connection was there and the request on its way, so that another try makes sense at once."""
+    """`reason` without what was tried.  `reached`: a connection was there, the request on its way: another try makes sense at once."""
 
-    def __init__(self, message: str, *, reached: bool) -> None:
-        super().__init__(message, may_pass=reached)
+    def __init__(self, method: str, url: str, reason: str, *, reached: bool) -> None:
+        super().__init__(during(method, url, reason), may_pass=reached)
+        self.reason = reason
         self.reached = reached
 
 
@@ -59,6 +62,10 @@ class Refused(RegistryFailure):
     def __init__(self, refusal: Refusal, retry_after_s: float | None = None) -> None:
         super().__init__(refusal.text, code=refusal.code, status=refusal.status, may_pass=refusal.status in PASSING)
         self.retry_after_s = retry_after_s
+
+
+class Throttled(Refused, TooManyRequests):
+    """Refused for now, since there were too many requests."""
 
 
 def shown(url: str, *, whole: bool = True) -> str:

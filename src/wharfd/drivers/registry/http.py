@@ -212,4 +212,4 @@ def broken(method: str, url: str, error: Exception, *, whole: bool) -> Broken:
         reason = f"net/http: HTTP/1.x transport connection broken: malformed HTTP response: {error.message}"
     else:
         reason = str(error) or type(error).__name__
-    return Broken(during(method, shown(url, whole=whole), reason), reached=reached)
+    return Broken(method, shown(url, whole=whole), reason, reached=reached)
