@@ -11,38 +11,8 @@ from typing import Protocol
 from wharfd.engine.build.ops import LayoutSource, LocalSource
 from wharfd.model.errors import NotFound
 from wharfd.model.tree import TreeEntry
+from wharfd.ports.localtrees import FileWriter, LocalTree
 from wharfd.wire.authconfig import AuthConfig
-
-
-class FileWriter(Protocol):
-    """A file's new content.  It takes its place at `close`; without that nothing has changed."""
-
-    def write(self, data: bytes | memoryview) -> None: ...
-
-    def close(self) -> None:
-        """Raises InvalidParameter if fewer or more bytes were written than the entry's size says."""
-
-    def abort(self) -> None: ...
-
-
-class LocalTree(Protocol):
-    """A directory of the engine's that is to become like one of the client's.
-
-    Calls block for well below a millisecond and may be made from one thread of the caller's choice.  Nothing leaves the directory: paths
-    with `..`, through links or absolute ones raise InvalidParameter, as do devices and sockets.
-    """
-
-    def entries(self) -> Mapping[str, TreeEntry]:
-        """What is there from an earlier build, by path.  A file whose entry is the same need not be sent again."""
-
-    def put(self, entry: TreeEntry) -> None:
-        """A directory (there already: its attributes), a symbolic or a hard link.  Whatever else is at its place goes."""
-
-    def write(self, entry: TreeEntry) -> FileWriter:
-        """A regular file's content is about to come.  Several may be on their way at once."""
-
-    def remove(self, path: str) -> None:
-        """With everything below it.  Not there: nothing to do."""
 
 
 class Duplex(Protocol):
