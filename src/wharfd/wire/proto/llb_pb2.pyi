@@ -99,20 +99,22 @@ class Input(_message.Message):
     def __init__(self, digest: _Optional[str] = ..., index: _Optional[int] = ...) -> None: ...
 
 class ExecOp(_message.Message):
-    __slots__ = ("meta", "mounts", "network", "security", "secret_env", "cdi_devices")
+    __slots__ = ("meta", "mounts", "network", "security", "secret_env", "cdi_devices", "shm_size")
     META_FIELD_NUMBER: _ClassVar[int]
     MOUNTS_FIELD_NUMBER: _ClassVar[int]
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     SECURITY_FIELD_NUMBER: _ClassVar[int]
     SECRET_ENV_FIELD_NUMBER: _ClassVar[int]
     CDI_DEVICES_FIELD_NUMBER: _ClassVar[int]
+    SHM_SIZE_FIELD_NUMBER: _ClassVar[int]
     meta: Meta
     mounts: _containers.RepeatedCompositeFieldContainer[Mount]
     network: NetMode
     security: SecurityMode
     secret_env: _containers.RepeatedCompositeFieldContainer[SecretEnv]
     cdi_devices: _containers.RepeatedCompositeFieldContainer[CdiDevice]
-    def __init__(self, meta: _Optional[_Union[Meta, _Mapping]] = ..., mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ..., network: _Optional[_Union[NetMode, str]] = ..., security: _Optional[_Union[SecurityMode, str]] = ..., secret_env: _Optional[_Iterable[_Union[SecretEnv, _Mapping]]] = ..., cdi_devices: _Optional[_Iterable[_Union[CdiDevice, _Mapping]]] = ...) -> None: ...
+    shm_size: int
+    def __init__(self, meta: _Optional[_Union[Meta, _Mapping]] = ..., mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ..., network: _Optional[_Union[NetMode, str]] = ..., security: _Optional[_Union[SecurityMode, str]] = ..., secret_env: _Optional[_Iterable[_Union[SecretEnv, _Mapping]]] = ..., cdi_devices: _Optional[_Iterable[_Union[CdiDevice, _Mapping]]] = ..., shm_size: _Optional[int] = ...) -> None: ...
 
 class Meta(_message.Message):
     __slots__ = ("args", "env", "cwd", "user", "proxy_env", "extra_hosts", "hostname", "ulimits", "cgroup_parent", "remove_mount_stubs_recursive", "valid_exit_codes")
@@ -225,12 +227,18 @@ class TmpfsOpt(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class CacheOpt(_message.Message):
-    __slots__ = ("id", "sharing")
+    __slots__ = ("id", "sharing", "uid", "gid", "mode")
     ID_FIELD_NUMBER: _ClassVar[int]
     SHARING_FIELD_NUMBER: _ClassVar[int]
+    UID_FIELD_NUMBER: _ClassVar[int]
+    GID_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
     id: str
     sharing: CacheSharing
-    def __init__(self, id: _Optional[str] = ..., sharing: _Optional[_Union[CacheSharing, str]] = ...) -> None: ...
+    uid: int
+    gid: int
+    mode: int
+    def __init__(self, id: _Optional[str] = ..., sharing: _Optional[_Union[CacheSharing, str]] = ..., uid: _Optional[int] = ..., gid: _Optional[int] = ..., mode: _Optional[int] = ...) -> None: ...
 
 class SecretOpt(_message.Message):
     __slots__ = ("id", "uid", "gid", "mode", "optional")
@@ -334,7 +342,7 @@ class FileAction(_message.Message):
     def __init__(self, input: _Optional[int] = ..., secondary_input: _Optional[int] = ..., output: _Optional[int] = ..., copy: _Optional[_Union[Copy, _Mapping]] = ..., make_file: _Optional[_Union[MakeFile, _Mapping]] = ..., make_dir: _Optional[_Union[MakeDir, _Mapping]] = ..., remove: _Optional[_Union[Remove, _Mapping]] = ..., symlink: _Optional[_Union[Symlink, _Mapping]] = ...) -> None: ...
 
 class Copy(_message.Message):
-    __slots__ = ("src", "dest", "owner", "mode", "follow_symlink", "dir_copy_contents", "attempt_unpack", "create_dest_path", "allow_wildcard", "allow_empty_wildcard", "timestamp", "include_patterns", "exclude_patterns", "always_replace", "mode_text")
+    __slots__ = ("src", "dest", "owner", "mode", "follow_symlink", "dir_copy_contents", "attempt_unpack", "create_dest_path", "allow_wildcard", "allow_empty_wildcard", "timestamp", "include_patterns", "exclude_patterns", "always_replace", "mode_text", "required_paths")
     SRC_FIELD_NUMBER: _ClassVar[int]
     DEST_FIELD_NUMBER: _ClassVar[int]
     OWNER_FIELD_NUMBER: _ClassVar[int]
@@ -350,6 +358,7 @@ class Copy(_message.Message):
     EXCLUDE_PATTERNS_FIELD_NUMBER: _ClassVar[int]
     ALWAYS_REPLACE_FIELD_NUMBER: _ClassVar[int]
     MODE_TEXT_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_PATHS_FIELD_NUMBER: _ClassVar[int]
     src: str
     dest: str
     owner: ChownOpt
@@ -365,7 +374,8 @@ class Copy(_message.Message):
     exclude_patterns: _containers.RepeatedScalarFieldContainer[str]
     always_replace: bool
     mode_text: str
-    def __init__(self, src: _Optional[str] = ..., dest: _Optional[str] = ..., owner: _Optional[_Union[ChownOpt, _Mapping]] = ..., mode: _Optional[int] = ..., follow_symlink: bool = ..., dir_copy_contents: bool = ..., attempt_unpack: bool = ..., create_dest_path: bool = ..., allow_wildcard: bool = ..., allow_empty_wildcard: bool = ..., timestamp: _Optional[int] = ..., include_patterns: _Optional[_Iterable[str]] = ..., exclude_patterns: _Optional[_Iterable[str]] = ..., always_replace: bool = ..., mode_text: _Optional[str] = ...) -> None: ...
+    required_paths: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, src: _Optional[str] = ..., dest: _Optional[str] = ..., owner: _Optional[_Union[ChownOpt, _Mapping]] = ..., mode: _Optional[int] = ..., follow_symlink: bool = ..., dir_copy_contents: bool = ..., attempt_unpack: bool = ..., create_dest_path: bool = ..., allow_wildcard: bool = ..., allow_empty_wildcard: bool = ..., timestamp: _Optional[int] = ..., include_patterns: _Optional[_Iterable[str]] = ..., exclude_patterns: _Optional[_Iterable[str]] = ..., always_replace: bool = ..., mode_text: _Optional[str] = ..., required_paths: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MakeFile(_message.Message):
     __slots__ = ("path", "mode", "data", "owner", "timestamp")
