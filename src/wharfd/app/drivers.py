@@ -12,6 +12,7 @@ from wharfd.drivers.content.blobs import BlobStore
 from wharfd.drivers.files.directory import FileDirectory
 from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
 from wharfd.drivers.logs.kinds import log_drivers
+from wharfd.drivers.network.bridge.defaults import BridgeDefaults
 from wharfd.drivers.network.bridge.driver import BridgeNetwork
 from wharfd.drivers.network.dns.server import NameServers
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
@@ -88,16 +89,7 @@ class Drivers:
         self.runtime = wrap("runtime", conmon)
         self.streams = wrap("streams", ConmonStreams(conmon, f"{run}/runtime"))
         self.sandboxes = wrap("sandboxes", SandboxFiles(f"{run}/netns", self.network_pool))
-        bridge = BridgeNetwork(
-            pool=self.network_pool,
-            clock=self.clock,
-            bridge=settings.bridge,
-            bip=settings.bip,
-            mtu=settings.mtu,
-            table="wharfd" if settings.bridge == "wharf0" else f"wharfd_{settings.bridge}",
-            ip_masq=settings.ip_masq,
-            icc=settings.icc,
-        )
+        bridge = BridgeNetwork(pool=self.network_pool, clock=self.clock, defaults=bridge_defaults(settings))
         self.networks: Mapping[str, NetworkDriver] = {
             "bridge": wrap("bridge", bridge),
             "host": wrap("host-network", HostNetwork(self.clock)),
@@ -134,6 +126,23 @@ class Drivers:
         await self.records.close()
         self.network_pool.close()
         self.storage_pool.close()
+
+
+def bridge_defaults(settings: Settings) -> BridgeDefaults:
+    return BridgeDefaults(
+        bridge=settings.bridge,
+        table="wharfd" if settings.bridge == "wharf0" else f"wharfd_{settings.bridge}",
+        bip=settings.bip,
+        bip6=settings.bip6,
+        fixed_cidr=settings.fixed_cidr,
+        fixed_cidr_v6=settings.fixed_cidr_v6,
+        ipv6=settings.ipv6,
+        mtu=settings.mtu,
+        ip_masq=settings.ip_masq,
+        icc=settings.icc,
+        host_binding=settings.ip,
+        areas=[(area.base, area.size) for area in settings.default_address_pools],
+    )
 
 
 def find_runtimes(settings: Settings) -> dict[str, str]:

@@ -143,6 +143,7 @@ class Engine:
             dns=settings.dns,
             dns_search=settings.dns_search,
             dns_options=settings.dns_options,
+            host_gateways=settings.host_gateway_ips,
         )
         attachment = Attachment(
             ledger=ledger,
@@ -310,7 +311,13 @@ class Engine:
         remove_network = RemoveNetwork(ledger=ledger, locks=locks, clock=clock, drivers=d.networks)
         self.networks = NetworkHandlers(
             ledger=ledger,
-            create=CreateNetwork(ledger=ledger, clock=clock, drivers=d.networks, new_id=fresh_id),
+            create=CreateNetwork(
+                ledger=ledger,
+                clock=clock,
+                drivers=d.networks,
+                new_id=fresh_id,
+                default_options=settings.default_network_opts,
+            ),
             remove=remove_network,
             prune=PruneNetworks(ledger=ledger, clock=clock, remove=remove_network),
             connect=ConnectNetwork(ledger=ledger, locks=locks, clock=clock, attachment=attachment, files=name_files),
@@ -386,7 +393,7 @@ class Engine:
         await self.system.open(new_id(os.urandom))
         self.planner.open()
         await self.drivers.open(self.exits.on_exit)
-        await ensure_default_networks(self.ledger, self.drivers.networks, self.settings)
+        await ensure_default_networks(self.ledger, self.drivers.networks)
         await self.reconcile()
         await self.images.garbage.open()
         self.tasks.spawn(self.images.garbage.follow(), "image-garbage")

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from wharfd.cli.flags import DEFAULT_FILE
+from wharfd.cli.network_settings import NetworkSettingError, check_networks, settle_networks
 from wharfd.model.config import Ulimit
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.settings import Settings
@@ -32,6 +33,15 @@ KEYS: dict[str, tuple[str, type]] = {
     "group": ("group", str),
     "log-level": ("log_level", str),
     "bip": ("bip", str),
+    "bip6": ("bip6", str),
+    "fixed-cidr": ("fixed_cidr", str),
+    "fixed-cidr-v6": ("fixed_cidr_v6", str),
+    "ipv6": ("ipv6", bool),
+    "ip": ("ip", str),
+    "default-address-pools": ("default_address_pools", list),
+    "default-network-opts": ("default_network_opts", dict),
+    "host-gateway-ips": ("host_gateway_ips", list),
+    "host-gateway-ip": ("host_gateway_ips", str),
     "bridge": ("bridge", str),
     "mtu": ("mtu", int),
     "default-runtime": ("default_runtime", str),
@@ -80,9 +90,9 @@ WITHOUT_EFFECT = frozenset(
     """
     allow-direct-routing api-cors-header authorization-plugins bridge-accept-fwmark builder
     cluster-advertise cluster-store cluster-store-opts containerd containerd-namespace containerd-plugin-namespace
-    containers-snapshotter cpu-rt-period cpu-rt-runtime default-address-pools default-gateway default-gateway-v6
-    default-network-opts deprecated-key-path dns-search-opts features firewall-backend fixed-cidr fixed-cidr-v6
-    host-gateway-ip host-gateway-ips ip ip-forward ip-forward-no-drop ip6tables iptables ipv6 live-restore
+    containers-snapshotter cpu-rt-period cpu-rt-runtime default-gateway default-gateway-v6
+    deprecated-key-path dns-search-opts features firewall-backend
+    ip-forward ip-forward-no-drop ip6tables iptables live-restore
     log-format metrics-addr network-control-plane-mtu
     node-generic-resources oom-score-adjust raw-logs rootless selinux-enabled storage-opts swarm-default-advertise-addr
     tls tlscacert tlscert tlskey tlsverify userland-proxy userland-proxy-path userns-remap validate
@@ -193,7 +203,7 @@ def settle(values: dict[str, Any]) -> Settings:
         if key != "native.cgroupdriver" or value not in ("cgroupfs", "systemd"):
             raise ConfigError(f"unknown exec-opt {option}: native.cgroupdriver=cgroupfs|systemd is known")
         out["cgroup_driver"] = value
-    for name in ("ip_masq", "icc"):
+    for name in ("ip_masq", "icc", "ipv6"):
         if isinstance(out.get(name), str):
             out[name] = boolean(name, out[name])
     out.pop("proxies", None)
@@ -212,7 +222,11 @@ def settle(values: dict[str, Any]) -> Settings:
     if "default_ulimits" in out:
         out["default_ulimits"] = ulimits(out["default_ulimits"])
     try:
+        settle_networks(out)
         settings = msgspec.convert(out, Settings)
+        check_networks(settings)
+    except NetworkSettingError as e:
+        raise ConfigError(str(e)) from e
     except msgspec.ValidationError as e:
         raise ConfigError(f"invalid setting: {e}") from e
     check(settings)

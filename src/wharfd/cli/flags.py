@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
         ("--dns",): ("dns", "name server of containers; may be repeated"),
         ("--dns-opt",): ("dns_options", "resolver option of containers; may be repeated"),
         ("--dns-search",): ("dns_search", "search domain of containers; may be repeated"),
+        ("--default-address-pool",): (
+            "default_address_pools",
+            "where networks get their subnets, base=CIDR,size=LENGTH; may be repeated",
+        ),
+        ("--default-network-opt",): ("default_network_opts", "option of networks, driver=key=value; may be repeated"),
+        ("--host-gateway-ip",): ("host_gateway_ips", "address that host-gateway stands for; may be repeated"),
         ("--default-ulimit",): ("default_ulimits", "name=soft[:hard]; may be repeated"),
         ("--registry-mirror",): ("registry_mirrors", "URL of a mirror of docker.io; may be repeated"),
         ("--insecure-registry",): (
@@ -78,6 +84,10 @@ def parser() -> argparse.ArgumentParser:
         ("-G", "--group"): ("group", "group that owns the sockets"),
         ("-l", "--log-level"): ("log_level", "debug, info, warn, error or fatal"),
         ("--bip",): ("bip", "address of the default bridge, as CIDR (default: a free subnet)"),
+        ("--bip6",): ("bip6", "IPv6 address of the default bridge, as CIDR"),
+        ("--fixed-cidr",): ("fixed_cidr", "where containers of the default bridge get their addresses, as CIDR"),
+        ("--fixed-cidr-v6",): ("fixed_cidr_v6", "IPv6 subnet of the default bridge"),
+        ("--ip",): ("ip", "address at which ports of the default bridge are published that name none"),
         ("-b", "--bridge"): ("bridge", "name of the default bridge's link"),
         ("--mtu",): ("mtu", "MTU of the default bridge"),
         ("--default-runtime",): ("default_runtime", "OCI runtime of containers that ask for none"),
@@ -111,7 +121,11 @@ def parser() -> argparse.ArgumentParser:
     }
     for names, (dest, words) in switches.items():
         serve.add_argument(*names, dest=dest, action="store_true", default=None, help=words)
-    bools = {"--ip-masq": ("ip_masq", "masquerade the default bridge"), "--icc": ("icc", "containers reach each other")}
+    bools = {
+        "--ip-masq": ("ip_masq", "masquerade the default bridge"),
+        "--icc": ("icc", "containers reach each other"),
+        "--ipv6": ("ipv6", "IPv6 on the default bridge"),
+    }
     for name, (dest, words) in bools.items():
         serve.add_argument(name, dest=dest, nargs="?", const="true", metavar="BOOL", help=words)
     base = verbs.add_parser("base-image", help="write the local base image, made from busybox-static, to a file")

@@ -48,7 +48,10 @@ class PortWish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostPort(msgspec.Struct, frozen=True, kw_only=True):
-    """A published port: one address of the host (0.0.0.0 and :: are all of a family)."""
+    """A published port: one address of the host (0.0.0.0 and :: are all of a family).
+
+    `host_port` 0: on a routed network the container's own port is open at the container's own address, and the host has none.
+    """
 
     port: int
     protocol: str

@@ -5,6 +5,13 @@ import msgspec
 from wharfd.model.config import Ulimit
 
 
+class AddressArea(msgspec.Struct, frozen=True, kw_only=True):
+    """Where networks get subnets of the prefix length `size`."""
+
+    base: str
+    size: int
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Defaults do not collide with an installed dockerd.  Paths are absolute."""
 
@@ -15,6 +22,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     group: str = "docker"
     log_level: str = "info"
     bip: str = ""  # address and prefix length of the default bridge; empty: chosen against the routing table
+    bip6: str = ""
+    fixed_cidr: str = ""  # where the default bridge's containers get their addresses
+    fixed_cidr_v6: str = ""
+    ipv6: bool = False  # of the default bridge
+    ip: str = "0.0.0.0"  # where ports are published that name no address, on the default bridge
+    default_address_pools: list[AddressArea] = []  # empty: the built-in ones
+    default_network_opts: dict[str, dict[str, str]] = {}  # driver -> options of networks that do not say otherwise
+    host_gateway_ips: list[str] = []  # empty: those of the default bridge
     bridge: str = "wharf0"
     mtu: int = 1500
     default_runtime: str = "crun"

@@ -44,10 +44,11 @@ class NetworkDriver(Protocol):
 
     async def close(self) -> None: ...
 
-    async def default_network(self, name: str) -> NetworkRecord:
+    async def default_network(self, name: str, known: NetworkRecord | None = None) -> NetworkRecord:
         """The record of the predefined network, with pools chosen so that they do not collide with the host's routes.
 
-        Called once, when no record of that name is stored yet.
+        Called at every start, before `open`; `known` is the record that is stored already, whose pools are kept where the settings
+        say nothing else.
         """
 
     async def create_network(self, network: NetworkRecord) -> NetworkRecord:

@@ -102,8 +102,10 @@ class FakeNetwork(Fake):
     async def close(self) -> None:
         self.enter("close")
 
-    async def default_network(self, name: str) -> NetworkRecord:
+    async def default_network(self, name: str, known: NetworkRecord | None = None) -> NetworkRecord:
         self.enter("default_network")
+        if known is not None:
+            return known
         pools = [IPAMPool(subnet="172.17.0.0/16", gateway="172.17.0.1")] if self.driver == "bridge" else []
         return a_network(name=name, driver=self.driver, pools=pools, predefined=True)
 

@@ -71,13 +71,16 @@ def mac_of(address: str) -> str:
 class Subnets:
     """The subnets of all networks, which never overlap, and the next free one.  Answers in microseconds with thousands of them."""
 
-    def __init__(self, areas: Sequence[tuple[str, int]] = NETWORK_AREAS, ula: str = "fd00:77ad:6671::/48") -> None:
-        """`ula`: the /48 from which networks get IPv6 subnets of /64."""
-        self.areas = [(int(IPv4Network(area).network_address), IPv4Network(area), prefix) for area, prefix in areas]
-        self.ula = IPv6Network(ula)
+    def __init__(self, areas: Iterable[tuple[str, int]] = NETWORK_AREAS) -> None:
+        """`areas`, of both families, with the prefix length of the subnets that networks are given of them."""
+        self.areas: dict[int, list[tuple[int, int, int]]] = {4: [], 6: []}  # first address, prefix length, how many
+        for area, prefix in areas:
+            network = ip_network(area)
+            count = 1 << (prefix - network.prefixlen)
+            self.areas[network.version].append((int(network.network_address), prefix, count))
         self.firsts: dict[int, list[int]] = {4: [], 6: []}
         self.lasts: dict[int, list[int]] = {4: [], 6: []}
-        self.cursor = 0
+        self.cursors = {4: 0, 6: 0}
 
     def overlaps(self, subnet: Subnet) -> bool:
         return self.overlaps_range(subnet.version, int(subnet.network_address), int(subnet.broadcast_address))
@@ -100,38 +103,47 @@ class Subnets:
             del self.firsts[subnet.version][at]
             del self.lasts[subnet.version][at]
 
-    def free_ipv4(self, foreign: Iterable[IPv4Network]) -> IPv4Network:
+    def free(self, version: int, foreign: Iterable[Subnet] = ()) -> Subnet:
         """A subnet that overlaps no network and nothing in `foreign` (the host's other routes, default routes left out).
 
-        Raises NotFound when there is none.
+        They are gone through in turn, so that one that was just given back is not given away again at once.  Raises NotFound when
+        there is none.
         """
-        taken = [(int(net.network_address), int(net.broadcast_address)) for net in foreign if net.prefixlen]
-        counts = [1 << (prefix - area.prefixlen) for _, area, prefix in self.areas]
-        total = sum(counts)
+        bits = 32 if version == 4 else 128
+        taken = [
+            (int(net.network_address), int(net.broadcast_address))
+            for net in foreign
+            if net.prefixlen and net.version == version
+        ]
+        total = sum(count for _, _, count in self.areas[version])
         for step in range(total):
-            number = (self.cursor + step) % total
-            for (base, _, prefix), count in zip(self.areas, counts, strict=True):
-                if number < count:
-                    first = base + (number << (32 - prefix))
-                    last = first + (1 << (32 - prefix)) - 1
-                    break
-                number -= count
-            else:
-                break
-            if self.overlaps_range(4, first, last) or any(low <= last and first <= high for low, high in taken):
+            number = (self.cursors[version] + step) % total
+            base, prefix, _, number = self.area_of(version, number)
+            first = base + (number << (bits - prefix))
+            last = first + (1 << (bits - prefix)) - 1
+            if self.overlaps_range(version, first, last) or any(low <= last and first <= high for low, high in taken):
                 continue
-            self.cursor = (self.cursor + step + 1) % total
-            return IPv4Network((first, prefix))
+            self.cursors[version] = (self.cursors[version] + step + 1) % total
+            return IPv4Network((first, prefix)) if version == 4 else IPv6Network((first, prefix))
         raise NotFound("all predefined address pools have been fully subnetted")
 
-    def free_ipv6(self) -> IPv6Network:
-        """Raises NotFound when there is none."""
-        base = int(self.ula.network_address)
-        for number in range(1 << 16):
-            first = base + (number << 64)
-            if not self.overlaps_range(6, first, first + (1 << 64) - 1):
-                return IPv6Network((first, 64))
-        raise NotFound("all predefined address pools have been fully subnetted")
+    def area_of(self, version: int, number: int) -> tuple[int, int, int, int]:
+        """The area in which the subnet of that number lies, and its number there."""
+        for base, prefix, count in self.areas[version]:
+            if number < count:
+                return base, prefix, count, number
+            number -= count
+        raise IndexError(number)
+
+
+def check_areas(areas: Sequence[tuple[str, int]]) -> None:
+    """Of `default-address-pools`.  Raises InvalidParameter with dockerd's text."""
+    for base, size in areas:
+        network = parse_cidr(base)
+        if network is None:
+            raise InvalidParameter(f'invalid CIDR address: "{base}"')
+        if not network.prefixlen <= size <= network.max_prefixlen:
+            raise InvalidParameter(f"invalid prefix size {size} of the address pool {base}")
 
 
 def check_pools(pools: Sequence[IPAMPool]) -> None:

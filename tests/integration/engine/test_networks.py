@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine import Engine
+from tests.engine import BASE_IMAGE, Engine
 from tests.integration.engine.rig import until
 from wharfd.sys import netns
 from wharfd.wire import dns
@@ -275,6 +276,124 @@ def test_the_next_engine_keeps_networks_and_ports(engine: Engine) -> None:
     answers(key(engine, "late"), address(engine, "web", "one"), 80, "web")
     late = engine.create("true", HostConfig={"PortBindings": {"80/tcp": [{"HostPort": "8087"}]}})
     assert engine.post(f"/containers/{late}/start").message.endswith("port is already allocated")
+
+
+# Options
+
+
+MODES = ("com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6")
+
+
+def pings(where: str, target: str) -> bool:
+    done = subprocess.run(
+        ["nsenter", f"--net={where}", "busybox", "ping", "-c", "1", "-W", "1", target], capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+def test_a_routed_network(engine: Engine, outside: str) -> None:
+    """Published ports are reached at the container's own address, and by nobody at the host's."""
+    make_network(engine, "one", EnableIPv6=True, Options=dict.fromkeys(MODES, "routed"))
+    make_network(engine, "two", EnableIPv6=True)
+    serve(
+        engine,
+        "web",
+        "one",
+        ExposedPorts={"80/tcp": {}},
+        HostConfig={"PortBindings": {"80/tcp": [{"HostPort": "8083"}]}},
+    )
+    serve(engine, "shut", "one")
+    sleep(engine, "other", "two")
+    ports = engine.inspect("web")["NetworkSettings"]["Ports"]
+    assert ports == {"80/tcp": [{"HostIp": each, "HostPort": ""} for each in ANY]}
+    assert engine.get("/containers/json").json[-1]["Ports"] == [
+        {"IP": each, "PrivatePort": 80, "Type": "tcp"} for each in ANY
+    ]
+    web, shut = (engine.inspect(name)["NetworkSettings"]["Networks"]["one"] for name in ("web", "shut"))
+    engine.inside(f"nsenter --net={outside} ip route add default via 192.0.2.1")
+    engine.inside(f"nsenter --net={outside} ip route add default via 2001:db8::1")
+    for family in ("IPAddress", "GlobalIPv6Address"):
+        answers(outside, web[family], 80, "web")
+        answers(key(engine, "other"), web[family], 80, "web")
+        assert pings(outside, web[family])
+        assert ask(outside, shut[family], timeout_s=0.5) == ""
+    assert ask(outside, "192.0.2.1", 8083, timeout_s=0.5) == ""
+    engine.restart(kill=True)
+    answers(outside, web["IPAddress"], 80, "web")
+    assert engine.inspect("web")["NetworkSettings"]["Ports"] == ports
+
+
+def test_an_unprotected_network(engine: Engine, outside: str) -> None:
+    make_network(engine, "one", Options={MODES[0]: "nat-unprotected"})
+    make_network(engine, "two")
+    serve(engine, "web", "one", HostConfig={"PortBindings": {"81/tcp": [{"HostPort": "8083"}]}})
+    sleep(engine, "other", "two")
+    own = address(engine, "web", "one")
+    engine.inside(f"nsenter --net={outside} ip route add default via 192.0.2.1")
+    answers(outside, own, 80, "web")
+    assert ask(key(engine, "other"), own, timeout_s=0.5) == ""
+
+
+def test_an_isolated_network(engine: Engine) -> None:
+    """The bridge has no address; only an internal network can be so."""
+    refused = engine.post("/networks/create", {"Name": "one", "Options": {MODES[0]: "isolated"}})
+    assert (refused.status, refused.message) == (
+        400,
+        "gateway mode 'isolated' can only be used for an internal network",
+    )
+    make_network(engine, "one", Internal=True, EnableIPv6=True, Options=dict.fromkeys(MODES, "isolated"))
+    serve(engine, "web", "one")
+    sleep(engine, "same", "one")
+    network = engine.get("/networks/one").json
+    assert ["Gateway" in each for each in network["IPAM"]["Config"]] == [False, False]
+    assert "inet" not in engine.inside(f"ip -o addr show br-{network['Id'][:12]}")
+    answers(key(engine, "same"), address(engine, "web", "one"), 80, "web")
+    assert "default" not in engine.inside(f"nsenter --net={key(engine, 'same')} ip route")
+
+
+def test_the_interface_of_an_endpoint(engine: Engine) -> None:
+    make_network(engine, "one", Options={"com.docker.network.container_iface_prefix": "lan"})
+    make_network(engine, "two")
+    asked = {
+        "one": {"DriverOpts": {"com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.log_martians=1"}},
+        "two": {"DriverOpts": {"com.docker.network.endpoint.ifname": "dmz0"}, "GwPriority": 5},
+    }
+    sleep(engine, "aa", "one", NetworkingConfig={"EndpointsConfig": asked})
+    inside = f"nsenter --net={key(engine, 'aa')}"
+    names = [line.split(": ")[1].split("@")[0] for line in engine.inside(f"{inside} ip -o link").splitlines()]
+    assert names == ["lo", "lan0", "dmz0"]
+    assert engine.inside(f"{inside} cat /proc/sys/net/ipv4/conf/lan0/log_martians").strip() == "1"
+    assert " dev dmz0" in engine.inside(f"{inside} ip route show default")
+
+
+def test_settings_that_an_interface_has_not(engine: Engine) -> None:
+    make_network(engine, "one")
+    key_of = "com.docker.network.endpoint.sysctls"
+    wrong = {"one": {"DriverOpts": {key_of: "net.ipv4.conf.eth0.log_martians=1"}}}
+    body = {"Image": BASE_IMAGE, "Cmd": ["true"], "NetworkingConfig": {"EndpointsConfig": wrong}}
+    refused = engine.post("/containers/create", body)
+    assert (refused.status, refused.message) == (
+        400,
+        "invalid config for network one: invalid endpoint settings:\nunrecognised network interface sysctl "
+        "'net.ipv4.conf.eth0.log_martians=1'; represent 'net.X.Y.ethN.Z=V' as 'net.X.Y.IFNAME.Z=V', 'X' must be "
+        "'ipv4', 'ipv6' or 'mpls'",
+    )
+    wrong["one"]["DriverOpts"][key_of] = "net.ipv4.conf.IFNAME.nonsense=1"
+    body["HostConfig"] = {"NetworkMode": "one"}
+    created = engine.post("/containers/create", body).json["Id"]
+    refused = engine.post(f"/containers/{created}/start")
+    assert refused.message.endswith("to sandbox: /proc/sys/net/ipv4/conf/eth0/nonsense is not a sysctl file")
+    assert refused.message.startswith("failed to set up container networking: failed to add interface veth")
+
+
+def test_a_bridge_without_an_address(engine: Engine) -> None:
+    """Another machine on the bridge is the gateway."""
+    make_network(engine, "one", Options={"com.docker.network.bridge.inhibit_ipv4": "true"})
+    sleep(engine, "aa", "one")
+    network = engine.get("/networks/one").json
+    assert "inet " not in engine.inside(f"ip -o addr show br-{network['Id'][:12]}")
+    gateway = network["IPAM"]["Config"][0]["Gateway"]
+    assert f"default via {gateway}" in engine.inside(f"nsenter --net={key(engine, 'aa')} ip route")
 
 
 @pytest.mark.parametrize(

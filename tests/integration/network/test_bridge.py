@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from wharfd.drivers.clock import SystemClock
+from wharfd.drivers.network.bridge.defaults import BridgeDefaults
 from wharfd.drivers.network.bridge.driver import BridgeNetwork, veth_name
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
 from wharfd.drivers.network.sandbox import SandboxFiles
@@ -79,7 +80,9 @@ class Drivers:
     def __init__(self, world: World) -> None:
         self.pool = Pool("network", 2)
         self.sandboxes = SandboxFiles(world.sandbox_dir, self.pool, ready=2)
-        self.bridge = BridgeNetwork(pool=self.pool, clock=SystemClock(), bridge=BRIDGE, table="wt")
+        self.bridge = BridgeNetwork(
+            pool=self.pool, clock=SystemClock(), defaults=BridgeDefaults(bridge=BRIDGE, table="wt")
+        )
 
 
 @pytest.fixture

@@ -23,6 +23,13 @@ def settings(tmp_path: Path, *flags: str, **file: Any) -> Any:
         (["--bridge=a-name-of-sixteen"], "bridge 'a-name-of-sixteen' is not a link's name"),
         (["--bridge="], "bridge '' is not a link's name"),
         (["--bridge=a/b"], "bridge 'a/b' is not a link's name"),
+        (["--ip=localhost"], "invalid ip localhost: "),
+        (["--ip=::1"], "invalid ip ::1: it is not of IPv4"),
+        (["--bip=10.9.0.0/24"], "invalid bip 10.9.0.0/24"),
+        (["--fixed-cidr=10.9.0.1/24"], "invalid fixed-cidr 10.9.0.1/24"),
+        (["--default-address-pool=10.9.0.0/16"], "default-address-pool '10.9.0.0/16' must be base=CIDR,size=LENGTH"),
+        (["--default-address-pool=base=10.9.0.0,size=24"], 'invalid CIDR address: "10.9.0.0"'),
+        (["--default-network-opt=mtu=5"], "default-network-opt 'mtu=5' must be driver=key=value"),
         (["--mtu=-5"], "mtu must not be negative, as -5 is"),
         (["--cgroup-parent=../x"], "cgroup-parent ../x must not lead upwards"),
         (["--log-driver=syslog"], "log-driver syslog is not supported: json-file, local, none"),
@@ -60,6 +67,25 @@ def test_usable_settings_pass(tmp_path: Path) -> None:
         "--mtu=0",
     )
     assert (found.dns, found.bridge, found.mtu) == (["1.1.1.1", "2606:4700::1111"], "br-a.b_1", 0)
+
+
+def test_networks_from_flags_and_from_the_file(tmp_path: Path) -> None:
+    by_flag = settings(
+        tmp_path,
+        "--default-address-pool=base=10.9.0.0/16,size=24",
+        "--default-network-opt=bridge=a.b=c",
+        "--host-gateway-ip=10.9.9.9",
+    )
+    by_file = settings(
+        tmp_path,
+        **{
+            "default-address-pools": [{"base": "10.9.0.0/16", "size": 24}],
+            "default-network-opts": {"bridge": {"a.b": "c"}},
+            "host-gateway-ip": "10.9.9.9",
+        },
+    )
+    assert by_flag == by_file
+    assert (by_flag.default_address_pools[0].size, by_flag.host_gateway_ips) == (24, ["10.9.9.9"])
 
 
 def test_builtin_is_the_name_of_the_default_profile(tmp_path: Path) -> None:

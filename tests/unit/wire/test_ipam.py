@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wharfd.model.errors import Conflict, Forbidden, InvalidParameter, NotFound
 from wharfd.model.network import IPAMPool
-from wharfd.wire.ipam import AddressPool, Subnets, check_pools, free_subnet, mac_of, parse_bip
+from wharfd.wire.ipam import AddressPool, Subnets, check_areas, check_pools, free_subnet, mac_of, parse_bip
 
 
 def test_first_candidate_is_taken_when_nothing_is_routed() -> None:
@@ -87,7 +87,7 @@ def test_never_twice_and_always_inside(steps: list[bool], subnet: str) -> None:
 def test_thousands_of_networks_fit_and_none_overlaps() -> None:
     subnets = Subnets()
     for _ in range(4000):
-        subnets.claim(subnets.free_ipv4([]))  # raises if it overlaps
+        subnets.claim(subnets.free(4))  # raises if it overlaps
     assert len(subnets.firsts[4]) == 4000
 
 
@@ -95,13 +95,13 @@ def test_a_network_avoids_routes_and_what_is_claimed_by_hand() -> None:
     subnets = Subnets([("10.9.0.0/22", 24)])
     subnets.claim(ip_network("10.9.1.128/25"))
     routes = [IPv4Network(each) for each in ("0.0.0.0/0", "10.9.0.0/30", "10.9.3.0/24")]
-    free = subnets.free_ipv4(routes)
+    free = subnets.free(4, routes)
     assert str(free) == "10.9.2.0/24"
     subnets.claim(free)
     with pytest.raises(NotFound, match="fully subnetted"):
-        subnets.free_ipv4(routes)
+        subnets.free(4, routes)
     subnets.release(free)
-    assert subnets.free_ipv4(routes) == free
+    assert subnets.free(4, routes) == free
 
 
 @pytest.mark.parametrize("other", ["10.9.0.0/16", "10.9.1.0/25", "10.9.1.255/32", "10.0.0.0/8"])
@@ -113,9 +113,25 @@ def test_overlapping_subnets_are_refused(other: str) -> None:
 
 
 def test_both_families_have_their_own_subnets() -> None:
-    subnets = Subnets(ula="fd00:1:2::/48")
-    subnets.claim(subnets.free_ipv6())
-    assert str(subnets.free_ipv6()) == "fd00:1:2:1::/64"
+    subnets = Subnets([("10.9.0.0/16", 24), ("fd00:1:2::/48", 64), ("fd00:1:3::/63", 64)])
+    subnets.claim(subnets.free(6))
+    assert str(subnets.free(6)) == "fd00:1:2:1::/64"
+    assert str(subnets.free(4)) == "10.9.0.0/24"
+
+
+def test_areas_one_after_the_other() -> None:
+    subnets = Subnets([("10.9.0.0/24", 25), ("10.10.0.0/24", 24)])
+    found = [subnets.free(4) for _ in range(4)]
+    assert [str(each) for each in found] == ["10.9.0.0/25", "10.9.0.128/25", "10.10.0.0/24", "10.9.0.0/25"]
+
+
+@pytest.mark.parametrize(
+    ("area", "text"),
+    [(("10.9.0.0", 24), "invalid CIDR address"), (("10.9.0.0/24", 16), "size 16"), (("fd00::/48", 129), "size 129")],
+)
+def test_bad_areas(area: tuple[str, int], text: str) -> None:
+    with pytest.raises(InvalidParameter, match=text):
+        check_areas([area])
 
 
 @pytest.mark.parametrize(

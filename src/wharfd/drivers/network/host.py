@@ -23,8 +23,8 @@ class HostNetwork:
     async def close(self) -> None:
         pass
 
-    async def default_network(self, name: str) -> NetworkRecord:
-        return predefined(name, self.driver, self.clock.now_ns())
+    async def default_network(self, name: str, known: NetworkRecord | None = None) -> NetworkRecord:
+        return known or predefined(name, self.driver, self.clock.now_ns())
 
     async def create_network(self, network: NetworkRecord) -> NetworkRecord:
         raise Forbidden(f'only one instance of "{self.driver}" network is allowed')

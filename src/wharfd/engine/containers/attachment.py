@@ -17,6 +17,7 @@ from wharfd.model.container import ContainerRecord, State
 from wharfd.model.errors import Conflict, EngineError, InvalidParameter, Unavailable
 from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
 from wharfd.ports.network import NameServers, NetworkDriver, SandboxDriver
+from wharfd.wire.endpointopts import DEFAULT_PREFIX, IFNAME, PREFIX, free_name
 from wharfd.wire.ports import Port, parse_bindings, parse_exposed
 
 JOINS = "container:"
@@ -82,7 +83,8 @@ class Attachment:
         attached = Attached(key, dict(record.networks), {})
         try:
             for number, (name, settings, network) in enumerate(wanted):
-                request = self.request(record, settings, f"eth{number}", leads=name == leader)
+                interface = interface_name(settings, network, attached.endpoints.values())
+                request = self.request(record, settings, interface, leads=name == leader)
                 if number == 0 and not request.mac:
                     request = msgspec.structs.replace(request, mac=record.config.mac_address)
                 endpoint = await self.driver(network).attach(network, request, key)
@@ -149,7 +151,8 @@ class Attachment:
         if old is not None:
             endpoints[old.id] = await self.driver(old).yield_lead(old, endpoints[old.id], record.sandbox_key)
         try:
-            request = self.request(record, settings, free_interface(endpoints.values()), leads=leads)
+            interface = interface_name(settings, network, endpoints.values())
+            request = self.request(record, settings, interface, leads=leads)
             endpoint = await self.driver(network).attach(network, request, record.sandbox_key)
             endpoints[network.id] = endpoint
             networks = {**record.networks, network.name: self.plugged(record, settings, network, endpoint)}
@@ -287,10 +290,11 @@ def is_named(ledger: Ledger, networks: Mapping[str, EndpointSettings]) -> bool:
     return any(network is not None and not network.predefined for network in found)
 
 
-def free_interface(endpoints: Iterable[Endpoint]) -> str:
-    """The lowest `ethN` that is not there."""
-    used = {endpoint.interface for endpoint in endpoints}
-    return next(name for number in range(len(used) + 1) if (name := f"eth{number}") not in used)
+def interface_name(settings: EndpointSettings, network: NetworkRecord, endpoints: Iterable[Endpoint]) -> str:
+    """As the endpoint asks, or the next one of the network's kind (`eth0`, `eth1`, …)."""
+    asked = (settings.driver_opts or {}).get(IFNAME, "")
+    prefix = network.options.get(PREFIX) or DEFAULT_PREFIX
+    return asked or free_name(prefix, [endpoint.interface for endpoint in endpoints])
 
 
 def port_wishes(record: ContainerRecord) -> list[PortWish]:

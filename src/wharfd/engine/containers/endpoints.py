@@ -9,6 +9,7 @@ import msgspec
 from wharfd.model.config import ContainerConfig, EndpointIPAMConfig, EndpointSettings, HostConfig
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.network import NetworkRecord
+from wharfd.wire.endpointopts import faults_of_sysctls
 
 BRIDGE = "bridge"
 PREDEFINED = frozenset({BRIDGE, "host", "none", "default"})
@@ -47,6 +48,7 @@ def check_endpoint(name: str, endpoint: EndpointSettings, network: NetworkRecord
     if name in PREDEFINED and endpoint.aliases:
         faults.append("network-scoped alias is supported only for containers in user defined networks")
     faults += faults_of_addresses(ipam)
+    faults += faults_of_sysctls(endpoint.driver_opts or {})
     if network is not None and has_address:
         faults += faults_of_subnets(ipam, network)
     if len(faults) == 1:

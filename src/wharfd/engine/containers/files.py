@@ -45,7 +45,7 @@ class FilePaths:
 
 
 class NameFiles:
-    """`dns…` are the engine's defaults, used where a container does not say."""
+    """`dns…` are the engine's defaults, used where a container does not say; `host_gateways` what "host-gateway" stands for."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class NameFiles:
         dns: Sequence[str] = (),
         dns_search: Sequence[str] = (),
         dns_options: Sequence[str] = (),
+        host_gateways: Sequence[str] = (),
     ) -> None:
         self.ledger = ledger
         self.files = files
@@ -63,6 +64,7 @@ class NameFiles:
         self.dns = dns
         self.dns_search = dns_search
         self.dns_options = dns_options
+        self.host_gateways = host_gateways
 
     def paths(self, container_id: ContainerId) -> FilePaths:
         directory = self.files.directory(container_id)
@@ -112,7 +114,9 @@ class NameFiles:
         return "".join(f"{line}\n" for line in lines)
 
     def gateway_addresses(self) -> list[str]:
-        """The host as containers on the default bridge see it."""
+        """The host as containers on the default bridge see it, unless the engine is told otherwise."""
+        if self.host_gateways:
+            return list(self.host_gateways)
         bridge = self.ledger.networks.find("bridge")
         addresses = [pool.gateway for pool in bridge.pools if pool.gateway] if bridge else []
         if not addresses:

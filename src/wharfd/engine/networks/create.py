@@ -44,15 +44,25 @@ class AskedNetwork:
 
 
 class CreateNetwork:
-    """`drivers` by the name in `NetworkRecord.driver`; `new_id` makes 64 hex digits."""
+    """`drivers` by the name in `NetworkRecord.driver`; `new_id` makes 64 hex digits.
+
+    `default_options` by driver: those of networks that do not say otherwise.
+    """
 
     def __init__(
-        self, *, ledger: Ledger, clock: Clock, drivers: Mapping[str, NetworkDriver], new_id: Callable[[], str]
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        drivers: Mapping[str, NetworkDriver],
+        new_id: Callable[[], str],
+        default_options: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.ledger = ledger
         self.clock = clock
         self.drivers = drivers
         self.new_id = new_id
+        self.default_options = default_options or {}
 
     async def __call__(self, asked: AskedNetwork) -> NetworkRecord:
         """Raises InvalidParameter, Forbidden (predefined, overlapping), Conflict (the name is taken), NotFound (no such driver)."""
@@ -99,7 +109,7 @@ class CreateNetwork:
             pools=list(asked.pools),
             internal=asked.internal,
             attachable=asked.attachable,
-            options=asked.options,
+            options={**self.default_options.get(asked.driver or DEFAULT_DRIVER, {}), **asked.options},
             labels=asked.labels,
         )
 

@@ -105,12 +105,6 @@ def encode_list_ports(record: ContainerRecord) -> list[JsonObject]:
         if not bindings:
             entries.append({"PrivatePort": int(number), "Type": protocol})
         for binding in bindings or ():
-            entries.append(
-                {
-                    "IP": binding.host_ip,
-                    "PrivatePort": int(number),
-                    "PublicPort": int(binding.host_port or 0),
-                    "Type": protocol,
-                }
-            )
+            public: JsonObject = {"PublicPort": int(binding.host_port)} if binding.host_port else {}
+            entries.append({"IP": binding.host_ip, "PrivatePort": int(number), **public, "Type": protocol})
     return entries

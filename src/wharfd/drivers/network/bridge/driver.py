@@ -10,29 +10,25 @@ endpoints.
 """
 
 import asyncio
-import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 import msgspec
 
 from wharfd.drivers.network.bridge import links
-from wharfd.drivers.network.bridge.firewall import Element, Firewall, Member
+from wharfd.drivers.network.bridge.defaults import BridgeDefaults, is_used, with_gateway
+from wharfd.drivers.network.bridge.firewall import Element, Firewall, elements_of_network
 from wharfd.drivers.network.bridge.guard import Guard
 from wharfd.drivers.network.bridge.links import veth_name
 from wharfd.drivers.network.bridge.openings import TABLES as OTHERS
 from wharfd.drivers.network.bridge.openings import Openings
 from wharfd.drivers.network.bridge.options import (
-    BRIDGE_NAME,
-    DEFAULT_BRIDGE,
-    HOST_BINDING,
-    ICC,
-    MASQUERADE,
-    MTU,
     BridgeOptions,
+    GatewayMode,
+    check_isolation,
     parse_options,
     same_bridge,
 )
@@ -44,7 +40,8 @@ from wharfd.model.network import Endpoint, EndpointRequest, IPAMPool, NetworkRec
 from wharfd.ports.clock import Clock
 from wharfd.sys.blocking import Pool
 from wharfd.sys.netlink import Netlink
-from wharfd.wire.ipam import AddressPool, Subnets, free_subnet, mac_of, parse_bip
+from wharfd.wire.endpointopts import settings_of
+from wharfd.wire.ipam import AddressPool, mac_of
 
 __all__ = ["BridgeNetwork", "veth_name"]
 
@@ -67,14 +64,12 @@ class Net:
 
     def elements(self) -> list[Element]:
         """Of the firewall's sets."""
-        masked = self.options.masquerade
-        return Member(
-            bridge=self.bridge,
-            internal=self.record.internal,
-            quiet=not self.options.icc,
-            masked4=masked,
-            masked6=masked,
-        ).elements()
+        return elements_of_network(self.bridge, self.options, internal=self.record.internal)
+
+    @property
+    def routed(self) -> list[int]:
+        """Families whose containers are reached at their own addresses."""
+        return [version for version in (4, 6) if self.options.mode(version) is GatewayMode.ROUTED]
 
     def pool(self, version: int, wanted: str = "") -> AddressPool | None:
         """The one that holds the wanted address, or the first of that family."""
@@ -94,26 +89,11 @@ class BridgeNetwork:
 
     needs_sandbox = True
 
-    def __init__(  # every setting of the default bridge
-        self,
-        *,
-        pool: Pool,
-        clock: Clock,
-        bridge: str,
-        bip: str = "",
-        mtu: int = 1500,
-        table: str = "wharfd",
-        ip_masq: bool = True,
-        icc: bool = True,
-    ) -> None:
+    def __init__(self, *, pool: Pool, clock: Clock, defaults: BridgeDefaults) -> None:
         self.pool = pool
         self.clock = clock
-        self.bridge = bridge
-        self.bip = bip
-        self.mtu = mtu
-        self.owner = table
-        self.ip_masq = ip_masq
-        self.icc = icc
+        self.defaults = defaults
+        self.owner = table = defaults.table
         self.firewall = Firewall(table)
         self.rules = asyncio.Lock()
         self.openings = Openings(pool)
@@ -122,7 +102,7 @@ class BridgeNetwork:
         self.netlink: Netlink | None = None
         self.nets: dict[NetworkId, Net] = {}
         self.bridges: dict[str, NetworkId] = {}
-        self.subnets = Subnets(ula=own_ula(table))
+        self.subnets = defaults.subnets()
         self.going: list[str] = []  # host ends whose endpoint is gone, bridges whose network is
         self.sweep: asyncio.TimerHandle | None = None
         self.sweeping: asyncio.Future[None] | None = None
@@ -167,7 +147,7 @@ class BridgeNetwork:
             for pool in claimed:
                 self.subnets.release(ip_network(pool.subnet))
             raise
-        net = Net(record, options, bridge, options.mtu or self.mtu, [AddressPool(pool) for pool in used])
+        net = Net(record, options, bridge, options.mtu or self.defaults.mtu, [AddressPool(pool) for pool in used])
         self.nets[record.id] = net
         self.bridges[bridge] = record.id
         for endpoint in endpoints:
@@ -207,6 +187,8 @@ class BridgeNetwork:
         pools = [pool for pool in net.record.pools if is_used(net.record, pool)]
         if not net.options.has_address:
             pools = [pool for pool in pools if ":" in pool.subnet]
+        isolated = [version for version in (4, 6) if net.options.mode(version) is GatewayMode.ISOLATED]
+        pools = [pool for pool in pools if ip_network(pool.subnet).version not in isolated]
         net.index = links.make_bridge(self.near, net.bridge, pools, mtu=net.mtu, owner=self.owner)
 
     async def close(self) -> None:
@@ -224,25 +206,18 @@ class BridgeNetwork:
             self.netlink.close()
             self.netlink = None
 
-    async def default_network(self, name: str) -> NetworkRecord:
-        if self.bip:
-            pools = [parse_bip(self.bip)]
-        else:
-            subnet = free_subnet(await self.pool.run(links.foreign_routes, {self.bridge}))
-            pools = [IPAMPool(subnet=str(subnet), gateway=str(subnet.network_address + 1))]
-        options = {
-            DEFAULT_BRIDGE: "true",
-            ICC: "true" if self.icc else "false",
-            MASQUERADE: "true" if self.ip_masq else "false",
-            HOST_BINDING: "0.0.0.0",
-            BRIDGE_NAME: self.bridge,
-            MTU: str(self.mtu),
-        }
-        return predefined(name, "bridge", self.clock.now_ns(), pools, options)
+    async def default_network(self, name: str, known: NetworkRecord | None = None) -> NetworkRecord:
+        routes = await self.pool.run(links.foreign_routes, {self.defaults.bridge, *self.bridges})
+        pools = self.defaults.pools(known, self.subnets, routes)
+        network = known or predefined(name, "bridge", self.clock.now_ns())
+        return msgspec.structs.replace(
+            network, pools=pools, options=self.defaults.options(), enable_ipv6=self.defaults.ipv6
+        )
 
     async def create_network(self, network: NetworkRecord) -> NetworkRecord:
-        parse_options(network.options)
-        network = msgspec.structs.replace(network, pools=await self.filled(network))
+        options = parse_options(network.options)
+        check_isolation(options, internal=network.internal)
+        network = msgspec.structs.replace(network, pools=await self.filled(network, options))
         net = self.take_up(network)
         try:
             await self.pool.run(self.make_bridge, net)
@@ -253,16 +228,16 @@ class BridgeNetwork:
             raise
         return network
 
-    async def filled(self, network: NetworkRecord) -> list[IPAMPool]:
+    async def filled(self, network: NetworkRecord, options: BridgeOptions) -> list[IPAMPool]:
         """The pools, with one for each family that has none, and with gateways."""
-        pools = [with_gateway(pool) for pool in network.pools]
+        pools = list(network.pools)
         versions = {ip_network(pool.subnet).version for pool in pools}
         if network.enable_ipv4 and 4 not in versions:
             routes = await self.pool.run(links.foreign_routes, set(self.bridges))
-            pools.append(chosen(str(self.subnets.free_ipv4(routes))))
+            pools.append(IPAMPool(subnet=str(self.subnets.free(4, routes)), is_chosen=True))
         if network.enable_ipv6 and 6 not in versions:
-            pools.append(chosen(str(self.subnets.free_ipv6())))
-        return pools
+            pools.append(IPAMPool(subnet=str(self.subnets.free(6)), is_chosen=True))
+        return [with_gateway(pool, options) for pool in pools]
 
     async def delete_network(self, network: NetworkRecord) -> None:
         net = self.nets.get(network.id)
@@ -306,7 +281,7 @@ class BridgeNetwork:
         try:
             if request.ports and request.is_gateway:
                 published = await self.publish(net, endpoint, request.ports, request.name)
-            await self.pool.run(self.plug, net, endpoint, sandbox_key)
+            await self.pool.run(self.plug, net, endpoint, sandbox_key, request.driver_opts)
             if published is not None:
                 await self.pool.run(self.hairpin, endpoint)
         except BaseException:
@@ -348,9 +323,20 @@ class BridgeNetwork:
             )
         return endpoint
 
-    def plug(self, net: Net, endpoint: Endpoint, sandbox_key: str) -> None:
+    def plug(self, net: Net, endpoint: Endpoint, sandbox_key: str, asked: Mapping[str, str]) -> None:
+        """Raises InvalidParameter, Internal."""
         try:
-            links.plug(self.near, endpoint, sandbox_key, bridge=net.index, mtu=net.mtu, isolated=not net.options.icc)
+            links.plug(
+                self.near,
+                endpoint,
+                sandbox_key,
+                bridge=net.index,
+                mtu=net.mtu,
+                isolated=not net.options.icc,
+                settings=settings_of(asked, endpoint.interface),
+            )
+        except InvalidParameter as e:
+            raise e.prefixed(f"failed to add interface {veth_name(endpoint.endpoint_id)} to sandbox: ") from e
         except OSError as e:
             raise Internal(f"cannot plug {endpoint.interface} into network {net.record.name}: {e}") from e
 
@@ -407,7 +393,7 @@ class BridgeNetwork:
     async def publish(self, net: Net, endpoint: Endpoint, ports: Sequence[PortWish], name: str) -> Published:
         """Docker: an internal network publishes nothing."""
         wishes = [] if net.record.internal else ports
-        return await self.publisher.publish(endpoint, wishes, net.options.host_binding, name)
+        return await self.publisher.publish(endpoint, wishes, net.options.host_binding, name, net.routed)
 
     # Links that outlive what they were for
 
@@ -433,38 +419,5 @@ class BridgeNetwork:
         links.delete_links(self.near, names)
 
 
-def is_used(network: NetworkRecord, pool: IPAMPool) -> bool:
-    """Docker: a pool of a family that is not enabled is kept with the network, and that is all."""
-    return network.enable_ipv6 if ":" in pool.subnet else network.enable_ipv4
-
-
-def with_gateway(pool: IPAMPool) -> IPAMPool:
-    """The first address that is not spoken for, unless the user says."""
-    if pool.gateway:
-        return pool
-    subnet = ip_network(pool.subnet)
-    aux = {ip_address(address) for address in pool.aux_addresses.values()}
-    free: Iterable[object] = (subnet[n] for n in range(1, min(subnet.num_addresses, len(aux) + 3)))
-    gateway = next((address for address in free if address not in aux), None)
-    if gateway is None or (isinstance(subnet, IPv4Network) and subnet.prefixlen > 30):
-        raise InvalidParameter(f"invalid network config:\ninvalid subnet {subnet}: it has no room for a gateway")
-    return msgspec.structs.replace(pool, gateway=str(gateway))
-
-
-def chosen(subnet: str) -> IPAMPool:
-    return IPAMPool(subnet=subnet, gateway=str(ip_network(subnet)[1]), is_chosen=True)
-
-
 def random_mac() -> str:
     return "02:42:" + os.urandom(4).hex(":")
-
-
-def own_ula(table: str) -> str:
-    """A /48 of this machine's own (RFC 4193), the same after each start."""
-    try:
-        with open("/etc/machine-id") as file:
-            seed = file.read()
-    except OSError:
-        seed = ""
-    digits = hashlib.sha256(f"{table} {seed}".encode()).hexdigest()[:10]
-    return f"fd{digits[:2]}:{digits[2:6]}:{digits[6:]}::/48"

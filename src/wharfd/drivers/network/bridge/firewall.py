@@ -4,7 +4,8 @@ Its rules are always the same and few; networks and ports are elements of sets a
 one element, however many there are.  The table as a whole is replaced in one transaction, so that there is never half of it.
 
     loopback      nothing of a container reaches 127.0.0.0/8 of the host
-    forward       into a network: answers, its own members, and what was sent to a published port; an internal one is left by nothing
+    forward       into a network: answers, its own members, and what was sent to a published port; an internal one is left by nothing;
+                  a routed one is reached at its members' own addresses and published ports, an unguarded one at every port from outside
     publish       the destination of what is sent to a published port becomes the container (also of what the host itself sends)
     postrouting   what leaves a network takes the address of the link that it leaves by; so does what must come back the same way
 """
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wharfd.drivers.network.bridge.options import BridgeOptions, GatewayMode
 from wharfd.model.errors import Unavailable
 from wharfd.sys.nftables import Nft, NftError
 
@@ -31,6 +33,13 @@ RULES = """
         iifname @internal drop
         oifname @internal drop
         oifname @bridges ct status dnat accept
+        ip daddr . meta l4proto . th dport @direct4 accept
+        ip6 daddr . meta l4proto . th dport @direct6 accept
+        oifname @routed4 meta l4proto icmp accept
+        oifname @routed6 meta l4proto ipv6-icmp accept
+        iifname @bridges oifname @bridges drop
+        meta nfproto ipv4 oifname @unguarded4 accept
+        meta nfproto ipv6 oifname @unguarded6 accept
         oifname @bridges drop
     }
     chain inside {
@@ -73,6 +82,12 @@ SETS = {
     "quiet": "set quiet { type ifname;",
     "masked4": "set masked4 { type ifname;",
     "masked6": "set masked6 { type ifname;",
+    "routed4": "set routed4 { type ifname;",
+    "routed6": "set routed6 { type ifname;",
+    "unguarded4": "set unguarded4 { type ifname;",
+    "unguarded6": "set unguarded6 { type ifname;",
+    "direct4": "set direct4 { type ipv4_addr . inet_proto . inet_service;",
+    "direct6": "set direct6 { type ipv6_addr . inet_proto . inet_service;",
     "self4": "set self4 { type ipv4_addr . ipv4_addr;",
     "self6": "set self6 { type ipv6_addr . ipv6_addr;",
     "any4": "map any4 { type inet_proto . inet_service : ipv4_addr . inet_service;",
@@ -85,26 +100,20 @@ Element = tuple[str, str, str]
 """Set, key, and for maps the value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+def elements_of_network(bridge: str, options: BridgeOptions, *, internal: bool) -> list[Element]:
     """A network, as far as the rules are concerned."""
-
-    bridge: str
-    internal: bool = False
-    quiet: bool = False  # its members do not talk with each other
-    masked4: bool = True
-    masked6: bool = True
-
-    def elements(self) -> list[Element]:
-        name = f'"{self.bridge}"'
-        found = [("bridges", name, ""), ("same", f"{name} . {name}", "")]
-        wanted = (
-            ("internal", self.internal),
-            ("quiet", self.quiet),
-            ("masked4", self.masked4 and not self.internal),
-            ("masked6", self.masked6 and not self.internal),
-        )
-        return found + [(kind, name, "") for kind, is_in in wanted if is_in]
+    name = f'"{bridge}"'
+    kinds = ["internal"] if internal else []
+    if not options.icc:
+        kinds.append("quiet")  # its members do not talk with each other
+    for version in (4, 6):
+        if options.masquerades(version) and not internal:
+            kinds.append(f"masked{version}")
+        if options.mode(version) is GatewayMode.ROUTED:
+            kinds.append(f"routed{version}")
+        if options.mode(version) is GatewayMode.UNPROTECTED:
+            kinds.append(f"unguarded{version}")
+    return [("bridges", name, ""), ("same", f"{name} . {name}", ""), *((kind, name, "") for kind in kinds)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +122,14 @@ class Forward:
 
     protocol: str
     host_ip: str  # 0.0.0.0 or ::: all
-    host_port: int
+    host_port: int  # 0: the container's own port is reached at its own address
     address: str
     port: int
 
     def element(self) -> Element:
         family = "6" if ":" in self.address else "4"
+        if not self.host_port:
+            return (f"direct{family}", f"{self.address} . {self.protocol} . {self.port}", "")
         key = f"{self.protocol} . {self.host_port}"
         value = f"{self.address} . {self.port}"
         if self.host_ip in {"0.0.0.0", "::"}:

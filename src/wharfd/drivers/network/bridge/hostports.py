@@ -8,7 +8,7 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -38,7 +38,7 @@ class PortRefused(Internal):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`socket` is None where the kernel has no sockets of that protocol."""
+    """`socket` is None where the kernel has no sockets of that protocol, or no port of the host is needed."""
 
     port: HostPort
     socket: socket.socket | None
@@ -51,8 +51,16 @@ class HostPorts:
         self.taken: dict[tuple[str, int], list[str]] = {}  # protocol and port -> addresses
         self.cursor = 0
 
-    def reserve(self, wishes: Sequence[PortWish], default_address: str, container: Sequence[str]) -> list[Held]:
-        """All or none.  `container`: the container's addresses, for messages.
+    def reserve(
+        self,
+        wishes: Sequence[PortWish],
+        default_address: str,
+        container: Sequence[str],
+        direct: Collection[int] = (),
+    ) -> list[Held]:
+        """All or none.  `container`: the container's addresses.
+
+        `direct`: the families of which the container's own port is reached at its own address, so that the host needs none.
 
         Raises:
             PortTaken, PortRefused.
@@ -60,7 +68,14 @@ class HostPorts:
         held: list[Held] = []
         try:
             for wish in wishes:
-                held += self.reserve_one(wish, addresses_of(wish.host_ip or default_address), container)
+                addresses = addresses_of(wish.host_ip or default_address)
+                at_host = [each for each in addresses if ip_address(each).version not in direct]
+                if at_host:
+                    held += self.reserve_one(wish, at_host, container)
+                for each in addresses:
+                    if each not in at_host and any((":" in own) == (":" in each) for own in container):
+                        free = HostPort(port=wish.port, protocol=wish.protocol, host_ip=each, host_port=0)
+                        held.append(Held(free, None))
         except BaseException:
             self.release(held)
             raise
@@ -92,8 +107,11 @@ class HostPorts:
         """What a container has from before the engine's start.  A port that somebody else has by now stays without a socket."""
         held = []
         for port in ports:
-            self.taken.setdefault((port.protocol, port.host_port), []).append(port.host_ip)
             bound = None
+            if not port.host_port:
+                held.append(Held(port, bound))
+                continue
+            self.taken.setdefault((port.protocol, port.host_port), []).append(port.host_ip)
             with contextlib.suppress(OSError):
                 bound = bind(port.protocol, port.host_ip, port.host_port)
             held.append(Held(port, bound))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
 
 from wharfd.drivers.network.bridge.openings import BRIDGE_GROUP
-from wharfd.model.errors import Internal, Unavailable
+from wharfd.model.errors import Internal, InvalidParameter, Unavailable
 from wharfd.model.network import Endpoint, IPAMPool
 from wharfd.sys import netns
 from wharfd.sys.netlink import Netlink, broadcast_of
@@ -96,8 +96,22 @@ def delete_links(near: Netlink, names: Sequence[str]) -> None:
             log.warning("links=%s not deleted: error=%s", ",".join(names), e)
 
 
-def plug(near: Netlink, endpoint: Endpoint, sandbox_key: str, *, bridge: int, mtu: int, isolated: bool) -> None:
-    """A veth pair from the bridge into the sandbox, with addresses and routes.  Raises OSError; nothing is left then."""
+def plug(
+    near: Netlink,
+    endpoint: Endpoint,
+    sandbox_key: str,
+    *,
+    bridge: int,
+    mtu: int,
+    isolated: bool,
+    settings: Sequence[tuple[str, str]] = (),
+) -> None:
+    """A veth pair from the bridge into the sandbox, with addresses and routes; `settings` are files of its and their contents.
+
+    Raises:
+        InvalidParameter: a setting that there is not.
+        OSError: nothing is left, in both cases.
+    """
     name = veth_name(endpoint.endpoint_id)
     fd = netns.open_fd(sandbox_key)
     try:
@@ -108,6 +122,8 @@ def plug(near: Netlink, endpoint: Endpoint, sandbox_key: str, *, bridge: int, mt
                 near.set_bridge_port(near.link(name).index, isolated=True)
             with Netlink.in_netns(fd) as inside:
                 configure(inside, endpoint)
+            if settings:
+                netns.run_in(fd, lambda: write_settings(settings))
         except BaseException:
             with contextlib.suppress(OSError):
                 near.delete_link(name)
@@ -200,6 +216,18 @@ def allow_forwarding(pools: Sequence[IPAMPool]) -> None:
         write_setting("/proc/sys/net/ipv4/ip_forward", "1")
     if any(":" in pool.subnet for pool in pools):
         write_setting("/proc/sys/net/ipv6/conf/all/forwarding", "1")
+
+
+def write_settings(settings: Sequence[tuple[str, str]]) -> None:
+    """In the namespace of the caller.  Raises InvalidParameter with dockerd's text."""
+    for path, value in settings:
+        if not os.path.isfile(path):
+            raise InvalidParameter(f"{path} is not a sysctl file")
+        try:
+            with open(path, "w") as file:
+                file.write(value)
+        except OSError as e:
+            raise InvalidParameter(f"{path}: {(e.strerror or str(e)).lower()}") from e
 
 
 def write_setting(path: str, value: str) -> None:

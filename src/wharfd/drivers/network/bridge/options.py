@@ -3,8 +3,9 @@
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from wharfd.model.errors import Forbidden, InvalidParameter, NotImplementedHere
+from wharfd.model.errors import Forbidden, InvalidParameter
 
 BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
@@ -12,13 +13,24 @@ ICC = "com.docker.network.bridge.enable_icc"
 MASQUERADE = "com.docker.network.bridge.enable_ip_masquerade"
 HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 INHIBIT_IPV4 = "com.docker.network.bridge.inhibit_ipv4"
-GATEWAY_MODES = ("com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6")
+GATEWAY_MODE = {
+    4: "com.docker.network.bridge.gateway_mode_ipv4",
+    6: "com.docker.network.bridge.gateway_mode_ipv6",
+}
 MTU = "com.docker.network.driver.mtu"
-INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
 
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 NAME_BYTES = 15  # Linux: IFNAMSIZ less its NUL
+
+
+class GatewayMode(StrEnum):
+    """How one family of a network is joined to the world (dockerd's manual, "Gateway modes")."""
+
+    NAT = "nat"
+    UNPROTECTED = "nat-unprotected"  # and every port can be reached from outside at the container's own address
+    ROUTED = "routed"  # no translation: published ports are reached at the container's own address, others are not
+    ISOLATED = "isolated"  # the bridge has no address: containers do not even reach the host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +43,14 @@ class BridgeOptions:
     host_binding: str = ""
     has_address: bool = True  # of the bridge itself
     mtu: int = 0
+    ipv4: GatewayMode = GatewayMode.NAT
+    ipv6: GatewayMode = GatewayMode.NAT
+
+    def mode(self, version: int) -> GatewayMode:
+        return self.ipv4 if version == 4 else self.ipv6
+
+    def masquerades(self, version: int) -> bool:
+        return self.masquerade and self.mode(version) in {GatewayMode.NAT, GatewayMode.UNPROTECTED}
 
 
 def parse_options(options: Mapping[str, str]) -> BridgeOptions:
@@ -38,10 +58,7 @@ def parse_options(options: Mapping[str, str]) -> BridgeOptions:
 
     Raises:
         InvalidParameter: a value that is none.
-        NotImplementedHere: a gateway mode that is not built.
     """
-    for key in GATEWAY_MODES:
-        check_gateway_mode(key, options.get(key, ""))
     bridge = options.get(BRIDGE_NAME, "")
     if len(bridge.encode()) > NAME_BYTES or "/" in bridge or any(each.isspace() for each in bridge):
         raise InvalidParameter(f"invalid bridge name {bridge}: not a name for a link")
@@ -52,7 +69,14 @@ def parse_options(options: Mapping[str, str]) -> BridgeOptions:
         host_binding=binding_address(options),
         has_address=not boolean(options, INHIBIT_IPV4, default=False),
         mtu=parse_mtu(options.get(MTU, "")),
+        ipv4=parse_mode(GATEWAY_MODE[4], options),
+        ipv6=parse_mode(GATEWAY_MODE[6], options),
     )
+
+
+def check_isolation(options: BridgeOptions, *, internal: bool) -> None:
+    if not internal and GatewayMode.ISOLATED in {options.ipv4, options.ipv6}:
+        raise InvalidParameter("gateway mode 'isolated' can only be used for an internal network")
 
 
 def boolean(options: Mapping[str, str], key: str, *, default: bool) -> bool:
@@ -82,18 +106,18 @@ def binding_address(options: Mapping[str, str]) -> str:
     if not value:
         return ""
     try:
-        address = ipaddress.IPv4Address(value)
+        address = ipaddress.ip_address(value)
     except ValueError as e:
         raise InvalidParameter(f"failed to parse {HOST_BINDING} value: {value} (nil ip)") from e
     return "" if address.is_unspecified else str(address)
 
 
-def check_gateway_mode(key: str, mode: str) -> None:
-    if mode in {"", "nat"}:
-        return
-    if mode in {"routed", "nat-unprotected", "isolated"}:
-        raise NotImplementedHere(f"{key}={mode}: only the gateway mode nat is built")
-    raise InvalidParameter(f"failed to parse {key} value: {mode} (unknown gateway mode {mode})")
+def parse_mode(key: str, options: Mapping[str, str]) -> GatewayMode:
+    mode = options.get(key, "")
+    try:
+        return GatewayMode(mode or GatewayMode.NAT)
+    except ValueError as e:
+        raise InvalidParameter(f"failed to parse {key} value: {mode} (unknown gateway mode {mode})") from e
 
 
 def same_bridge(new_id: str, old_id: str, bridge: str) -> Forbidden:

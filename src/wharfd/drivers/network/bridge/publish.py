@@ -6,7 +6,7 @@ Each endpoint that has ports is here by its id until they are withdrawn.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -43,14 +43,19 @@ class Publisher:
         self.published: dict[str, Published] = {}
 
     async def publish(
-        self, endpoint: Endpoint, wishes: Sequence[PortWish], default_address: str, name: str
+        self,
+        endpoint: Endpoint,
+        wishes: Sequence[PortWish],
+        default_address: str,
+        name: str,
+        direct: Collection[int] = (),
     ) -> Published:
-        """Raises Internal with dockerd's text: a port is taken, or is not the host's."""
+        """`direct`: families of a network that is routed.  Raises Internal with dockerd's text: a port is taken, or is not the host's."""
         addresses = [address for address in (endpoint.ipv4, endpoint.ipv6) if address]
         published = Published([], [])
         try:
             async with self.booking:
-                published.held = await self.pool.run(self.book.reserve, wishes, default_address, addresses)
+                published.held = await self.pool.run(self.book.reserve, wishes, default_address, addresses, direct)
         except Internal as e:
             text = f"driver failed programming external connectivity on endpoint {name} ({endpoint.endpoint_id}): "
             raise e.prefixed(text) from e
@@ -108,7 +113,7 @@ class Publisher:
     async def forget(self, ports: Sequence[HostPort]) -> None:
         """Datagrams of a flow that is known go on to where its first one went: to a container that is gone, or to the host itself."""
         for port in ports:
-            if port.protocol != "udp":
+            if port.protocol != "udp" or not port.host_port:
                 continue
             address = ip_address(port.host_ip)
             addresses = () if address.is_unspecified else (address,)
@@ -142,5 +147,7 @@ def elements_of(endpoint: Endpoint, ports: Sequence[HostPort]) -> list[Element]:
                 address=address,
                 port=port.port,
             )
-            found += [forward.element(), own_element(address)]
+            found.append(forward.element())
+            if port.host_port:
+                found.append(own_element(address))
     return list(dict.fromkeys(found))
