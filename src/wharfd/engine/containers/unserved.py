@@ -24,11 +24,6 @@ class Gap:
 
 GAPS: Sequence[Gap] = (
     Gap("HostConfig.Links", "containers are not linked yet", lambda _, host: bool(host.links)),
-    Gap(
-        "HostConfig.LogConfig",
-        "logs are not rotated yet: max-size has no effect",
-        lambda _, host: "max-size" in (host.log_config.config or {}),
-    ),
     Gap("HostConfig.StorageOpt", "the writable layer has no size limit", lambda _, host: bool(host.storage_opt)),
     Gap(
         "HostConfig.UsernsMode",

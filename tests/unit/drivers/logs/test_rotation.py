@@ -11,7 +11,8 @@ import pytest
 
 from tests.unit.drivers.logs.monitor import Monitor
 from wharfd.drivers.logs import rotation
-from wharfd.drivers.logs.generations import rotated
+from wharfd.drivers.logs.compression import compress
+from wharfd.drivers.logs.generations import rotated, tidy
 from wharfd.drivers.logs.growth import Growth
 from wharfd.drivers.logs.options import Limits
 from wharfd.drivers.logs.reader import LogReader
@@ -245,7 +246,7 @@ async def test_an_engine_that_dies_at_any_step(
             raise Died
         left -= 1
 
-    rename, unlink, packing, reopen = os.rename, os.unlink, rotation.compress, stage.monitor.reopen
+    rename, unlink, packing, reopen = os.rename, os.unlink, compress, stage.monitor.reopen
 
     def mortal_rename(source: str, target: str) -> None:
         if not source.endswith("log.tmp"):  # the monitor's own
@@ -281,7 +282,7 @@ async def test_an_engine_that_dies_at_any_step(
     assert await stage.lines() == list(range(33))
     stage.monitor.is_deaf = False
     after = stage.rotator(size=1000, files=4, compress=True)
-    rotation.tidy(stage.path)
+    tidy(stage.path)
     await after.look()
     stage.monitor.obey()
     stage.monitor.write(3)

@@ -10,7 +10,6 @@ from tests.unit.engine.rig import BASE
 from wharfd.engine.containers.planner import refuse_nul
 from wharfd.model.config import (
     EndpointSettings,
-    HealthConfig,
     LogConfig,
     MountSpec,
     RestartPolicy,

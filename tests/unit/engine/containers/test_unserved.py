@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from wharfd.engine.containers.unserved import GAPS, unserved
-from wharfd.model.config import DeviceRequest, LogConfig, Ulimit
+from wharfd.model.config import DeviceRequest, Ulimit
 from wharfd.testing.builders import a_config, a_host_config
 from wharfd.testing.host import some_facts
 
@@ -23,7 +23,6 @@ def test_a_plain_container_draws_none() -> None:
 ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "HostConfig.Links": ({}, {"links": ["a:b"]}),
     "HostConfig.DeviceRequests": ({}, {"device_requests": [DeviceRequest(count=-1)]}),
-    "HostConfig.LogConfig": ({}, {"log_config": LogConfig(type="json-file", config={"max-size": "10m"})}),
     "HostConfig.StorageOpt": ({}, {"storage_opt": {"size": "1G"}}),
     "HostConfig.UsernsMode": ({}, {"userns_mode": "auto"}),
     "HostConfig.IpcMode": ({}, {"ipc_mode": "container:ab"}),
