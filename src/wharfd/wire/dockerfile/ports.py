@@ -67,3 +67,8 @@ def port_number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()) or len(text) > 5 or int(text) > MAX_PORT:
         return None
     return int(text)
+
+
+def check_form(word: str) -> tuple[str, bool]:
+    """The protocol as it is written, and whether there is more than a port: an address or a port of the host."""
+    return word.rpartition(":")[2].partition("/")[2], ":" in word

@@ -1,0 +1,54 @@
+"""A graph in the making: steps that still wait for what is known at the end only, such as which files of the context are used.
+
+`build` turns drafts into outputs; what nobody needs is never built.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from wharfd.engine.build.graph import Output, Vertex, VertexMeta
+from wharfd.engine.build.ops import AnyOp
+from wharfd.wire.oci import Platform
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Draft:
+    """One step; its result is the first output.  `op` may be a function that is asked when the graph is built.  `given`: an output that
+    exists already, instead of all else.  An input that is None is an empty root that nothing refers to."""
+
+    op: AnyOp | Callable[[], AnyOp] | None = None
+    inputs: Sequence["Draft"] = ()
+    platform: Platform | None = None
+    meta: VertexMeta = field(default_factory=VertexMeta)
+    given: Output | None = None
+
+
+class Builder:
+    """Builds each draft once."""
+
+    def __init__(self) -> None:
+        self.built: dict[Draft, Output] = {}
+
+    def build(self, draft: Draft | None) -> Output | None:
+        """None is an empty root."""
+        if draft is None:
+            return None
+        stack: list[tuple[Draft, Iterator[Draft]]] = [(draft, iter(draft.inputs))]
+        while stack:
+            current, rest = stack[-1]
+            below = next((each for each in rest if each not in self.built), None)
+            if below is not None:
+                stack.append((below, iter(below.inputs)))
+                continue
+            stack.pop()
+            if current not in self.built:
+                self.built[current] = self.output(current)
+        return self.built[draft]
+
+    def output(self, draft: Draft) -> Output:
+        if draft.given is not None:
+            return draft.given
+        op = draft.op() if callable(draft.op) else draft.op
+        assert op is not None
+        inputs = tuple(self.built[each] for each in draft.inputs)
+        return Vertex(op=op, inputs=inputs, platform=draft.platform, meta=draft.meta).output()
