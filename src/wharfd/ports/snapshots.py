@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from wharfd.model.ids import ChainId, ContainerId, Digest
+from wharfd.model.tree import RootView
 from wharfd.ports.storage import LayerInfo
 
 
@@ -49,8 +50,11 @@ class SnapshotStore(Protocol):
         Either may be removed; the files go with the last of them.  Raises NotFound if `of` is not there.
         """
 
-    def directories(self, layers: Sequence[ChainId]) -> list[str]:
-        """Where the layers' files lie, the uppermost (last) first, as overlayfs wants them.  Raises NotFound."""
+    def view(self, layers: Sequence[ChainId], staged: Staged | None = None) -> RootView:
+        """The root that these layers (the lowest first) make, to be read, or written to in `staged`.  Raises NotFound."""
+
+    def changes(self, chain_id: ChainId) -> tuple[str, list[str]]:
+        """Where its own files lie, and those that it was made over (the uppermost first): what an archive of it is made from."""
 
     def ancestry(self, chain_id: ChainId) -> Sequence[ChainId]:
         """The layers that it was made on, the uppermost first."""

@@ -29,7 +29,7 @@ class Snapshots:
         assert isinstance(rig.layers, OverlayLayers)
         assert isinstance(rig.rootfs, OverlayRootfs)
         self.layers, self.rootfs = rig.layers, rig.rootfs
-        self.store = OverlaySnapshots(self.layers.layout, self.layers, self.layers.pool)
+        self.store = OverlaySnapshots(self.layers.layout, self.layers, self.rootfs, self.layers.pool)
 
     async def reopened(self, pool: Pool, workers: WorkerPool) -> OverlayLayers:
         layers = OverlayLayers(Layout(self.layers.layout.root), pool, workers)
@@ -116,7 +116,7 @@ async def test_an_alias_of_nothing_is_refused(snapshots: Snapshots) -> None:
     with pytest.raises(NotFound):
         await snapshots.store.alias(CHAIN, None, DIFF, OTHER_CHAIN)
     with pytest.raises(NotFound):
-        snapshots.store.directories([CHAIN])
+        snapshots.store.view([CHAIN])
 
 
 async def test_a_layer_that_may_be_cut_is_not_believed_after_another_boot(

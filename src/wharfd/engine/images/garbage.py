@@ -3,13 +3,15 @@
 The record goes first, then what hung on it: a crash in between leaves garbage, which `open` finds at the next start.  Content comes
 before its record, under a lease: a crash leaves garbage again, never a record without content.
 
-What refers to a blob: an image's record.  What refers to a layer: an image's record, or a container that stands on it.
+What refers to a blob: an image's record.  What refers to a layer: an image's record, or a container that stands on it.  Whoever else
+needs blobs or layers (the build cache) says so by a function in `keepers`, and names such blobs in `also_kept`.
 
 What an unfinished pull has brought is neither: it stays for a day, so that the next pull goes on from it (`expire`, `abandon`).
 """
 
 import logging
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
+from itertools import chain
 
 from wharfd.engine.images.leases import Leases
 from wharfd.engine.images.survey import survey
@@ -38,6 +40,8 @@ class Garbage:
         self.layers = layers
         self.leases = leases
         self.blobs: dict[ImageId, frozenset[Digest]] = {}
+        self.keepers: list[Callable[[str], bool]] = []
+        self.also_kept: list[Callable[[], Set[Digest]]] = []
         self.postponed: set[str] = set()  # layers that were in use when nothing else wanted them any more
 
     def note(self, image_id: ImageId, blobs: Iterable[Digest]) -> None:
@@ -54,7 +58,8 @@ class Garbage:
                 await self.ledger.commit(Deletion(kind="image", id=record.id))
             else:
                 self.note(record.id, found.blobs)
-        await self.content.claim({blob for blobs in self.blobs.values() for blob in blobs})
+        others = (keeps() for keeps in self.also_kept)
+        await self.content.claim({*(blob for blobs in self.blobs.values() for blob in blobs), *chain(*others)})
         freed = await self.expire()
         freed += await self.collect([*self.content.list(), *(info.chain_id for info in self.layers.list())])
         if freed:
@@ -101,6 +106,8 @@ class Garbage:
     async def drop_blob(self, digest: Digest, kept: Set[Digest]) -> int:
         if not self.content.has(digest) or digest in kept or any(digest in blobs for blobs in self.blobs.values()):
             return 0
+        if self.is_kept(digest):
+            return 0
         with self.leases.remove(digest) as is_free:
             if not is_free:
                 return 0
@@ -110,7 +117,7 @@ class Garbage:
 
     async def drop_layer(self, chain_id: ChainId) -> int:
         info = self.layers.get(chain_id)
-        if info is None or self.is_layer_of_image(chain_id):
+        if info is None or self.is_layer_of_image(chain_id) or self.is_kept(chain_id):
             self.postponed.discard(chain_id)
             return 0
         with self.leases.remove(chain_id) as is_free:
@@ -130,6 +137,9 @@ class Garbage:
                     await self.collect(list(self.postponed))
         finally:
             subscription.close()
+
+    def is_kept(self, key: str) -> bool:
+        return any(keeps(key) for keeps in self.keepers)
 
     def is_layer_of_image(self, chain_id: ChainId) -> bool:
         return any(

@@ -12,8 +12,10 @@ from contextlib import suppress
 
 from wharfd.drivers.storage.overlay.layers import INFO, UNSETTLED, OverlayLayers, boot_id, encode
 from wharfd.drivers.storage.overlay.layout import Layout
+from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.model.errors import Internal, NotFound
 from wharfd.model.ids import ChainId, ContainerId, Digest
+from wharfd.model.tree import RootView
 from wharfd.ports.snapshots import Staged
 from wharfd.ports.storage import LayerInfo
 from wharfd.sys import filesystem, mount
@@ -23,8 +25,9 @@ NO_DIFF_ID = Digest("")
 
 
 class OverlaySnapshots:
-    def __init__(self, layout: Layout, layers: OverlayLayers, pool: Pool) -> None:
+    def __init__(self, layout: Layout, layers: OverlayLayers, rootfs: OverlayRootfs, pool: Pool) -> None:
         self.layout = layout
+        self.rootfs = rootfs
         self.layers = layers
         self.pool = pool
 
@@ -119,11 +122,18 @@ class OverlaySnapshots:
         except OSError as e:
             raise Internal(f"storage: {e}") from e
 
-    def directories(self, layers: Sequence[ChainId]) -> list[str]:
+    def view(self, layers: Sequence[ChainId], staged: Staged | None = None) -> RootView:
         for chain_id in layers:
             if self.layers.get(chain_id) is None:
                 raise NotFound(f"layer {chain_id} does not exist")
-        return [self.layout.diff(chain_id) for chain_id in reversed(layers)]
+        lower = [self.layout.diff(chain_id) for chain_id in reversed(layers)]
+        if staged is None:
+            return RootView(lower=lower, options=list(self.rootfs.options))
+        return RootView(lower=lower, upper=staged.upper, work=staged.work, options=list(self.rootfs.options))
+
+    def changes(self, chain_id: ChainId) -> tuple[str, list[str]]:
+        below = [self.layout.diff(each) for each in self.ancestry(chain_id)]
+        return self.layout.diff(chain_id), [*below, self.layout.base]
 
     def ancestry(self, chain_id: ChainId) -> Sequence[ChainId]:
         return self.layers.ancestry(chain_id)[1:]
