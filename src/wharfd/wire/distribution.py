@@ -91,7 +91,7 @@ def read_refusal(
         return _refusal(status, _BY_STATUS[status], words)
     if status < 500 and words:
         return _refusal(status, UNKNOWN, words)
-    if status >= 500 or not quote:
+    if status >= 500 or not quote or not body.strip():
         return Refusal(
             status=status, code="", text=f"received unexpected HTTP status: {status} {_printable(reason)}".rstrip()
         )

@@ -96,6 +96,8 @@ def dialling(host: str, error: OSError) -> str:
 def in_tls(error: BaseException, host: str) -> str | None:
     """The words for a failed handshake; None for an error that is none of TLS."""
     for cause in causes(error):
+        if not hasattr(cause, "reason"):
+            continue  # the HTTP library's own, which only inherits from TLS errors
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"tls: failed to verify certificate: x509: {certificate_words(cause, host)}"
         if isinstance(cause, ssl.SSLError):

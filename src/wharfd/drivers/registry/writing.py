@@ -32,6 +32,7 @@ MONOLITHIC = 4 << 20
 CHUNK = 16 << 20
 MAX_CHUNK = 512 << 20  # a registry that wants longer ones gets what it can have
 MOST_RETRIES = 100
+LOST = frozenset({"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "RANGE_INVALID"})  # the upload, not the blob
 CANCEL_S = 5.0
 
 
@@ -166,7 +167,9 @@ class Writing:
                     await self.cancel(session, upload.ref, upload.login)
                     session, limit = None, CHUNK
                     continue
-                if not e.may_pass:
+                if session is not None and (e.status in (404, 416) or e.code in LOST):
+                    session, failure.may_pass = None, True  # begun anew
+                if not failure.may_pass:
                     await self.give_up(session, upload)
                     refuse_push(e)
             except Broken as e:
