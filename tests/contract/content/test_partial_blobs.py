@@ -1,9 +1,12 @@
 """The `PartialStore` contract, held against every implementation."""
 
+import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -13,6 +16,9 @@ from wharfd.model.ids import Digest
 from wharfd.ports.content import PartialBlob
 from wharfd.sys.blocking import Pool
 from wharfd.testing.content import FakeContent
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Store = BlobStore | FakeContent
 DATA = os.urandom(2_500_000)
@@ -184,6 +190,37 @@ async def test_a_blob_that_has_no_room_is_refused_before_it_comes(tmp_path: Path
     with pytest.raises(EngineError, match="no space left on device"):
         await store.partial(DIGEST, 1 << 60)
     await store.partial(DIGEST, len(DATA))
+
+
+async def test_a_commit_that_is_cancelled_is_known_if_it_was_carried_out(
+    tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = BlobStore(str(tmp_path / "content"), pool)
+    await store.open()
+    blob = await store.partial(DIGEST, len(DATA))
+    await write(blob, DATA)
+    writer = await store.writer()
+    await writer.write(b"small")
+    for each in (blob, writer):
+        begun, go = threading.Event(), threading.Event()
+        monkeypatch.setattr(each, "finish", held(each.finish, begun, go))
+        commit = asyncio.create_task(each.commit())
+        await asyncio.to_thread(begun.wait)
+        commit.cancel()
+        await asyncio.sleep(0)
+        go.set()
+        await asyncio.wait([commit])
+        assert commit.cancelled()
+    assert len(os.listdir(store.blobs)) == len(store.list()) == 2
+
+
+def held(finish: Callable[P, T], begun: threading.Event, go: threading.Event) -> Callable[P, T]:
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        begun.set()
+        go.wait()
+        return finish(*args, **kwargs)
+
+    return run
 
 
 async def test_whole_and_partial_take_their_room_once(tmp_path: Path, pool: Pool) -> None:

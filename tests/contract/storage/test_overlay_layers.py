@@ -3,6 +3,7 @@
 import asyncio
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,34 @@ async def test_who_comes_while_the_last_one_leaves_begins_anew(overlay: StorageR
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert list(overlay.layers.list()) == [info]
+
+
+@pytest.mark.parametrize("step", ["mkdir", "finish", "publish"])
+async def test_who_leaves_in_the_middle_of_a_step_leaves_nothing_unknown(
+    overlay: StorageRig, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that has begun goes to its end; its caller is gone by then."""
+    layers, _ = parts(overlay)
+    begun, go = threading.Event(), threading.Event()
+    owner = os if step == "mkdir" else layers
+    plain = getattr(owner, step)
+
+    def held(*args: object) -> object:
+        begun.set()
+        go.wait()
+        return plain(*args)
+
+    monkeypatch.setattr(owner, step, held)
+    blob = overlay.blob(entry("f", b"x" * 1000))
+    leaving = asyncio.create_task(overlay.unpack(blob))
+    await asyncio.to_thread(begun.wait)
+    leaving.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    await asyncio.wait([leaving])
+    assert leaving.cancelled()
+    assert is_clean(overlay)
+    assert len(os.listdir(layers.layout.layers)) == len(layers.list())
 
 
 async def test_layers_are_unpacked_side_by_side(overlay: StorageRig) -> None:

@@ -130,6 +130,7 @@ class FileWriter:
         self.hash = hashlib.sha256()
         self.size = 0
         self.pending = bytearray()
+        self.digest: Digest | None = None  # once it has its name
 
     async def write(self, data: bytes | memoryview) -> None:
         self.pending += data
@@ -139,11 +140,11 @@ class FileWriter:
 
     async def commit(self, expected: Digest | None = None) -> Digest:
         try:
-            digest, size = await self.store.pool.run(self.finish, expected)
+            return await self.store.pool.run(self.finish, expected)
         finally:
             self.file.close()
-        self.store.sizes[digest] = size
-        return digest
+            if self.digest is not None:  # also when the caller is cancelled: the thread has gone to its end
+                self.store.sizes[self.digest] = self.size
 
     async def abort(self) -> None:
         self.file.close()
@@ -159,7 +160,7 @@ class FileWriter:
         except OSError as e:
             raise Internal(f"content store: {e}") from e
 
-    def finish(self, expected: Digest | None) -> tuple[Digest, int]:
+    def finish(self, expected: Digest | None) -> Digest:
         self.append(self.pending)
         digest = Digest(ALGORITHM + self.hash.hexdigest())
         if expected is not None and digest != expected:
@@ -172,7 +173,8 @@ class FileWriter:
                 os.link(f"/proc/self/fd/{self.file.fileno()}", name, dst_dir_fd=directory, follow_symlinks=True)
         except OSError as e:
             raise Internal(f"content store: {e}") from e
-        return digest, self.size
+        self.digest = digest
+        return digest
 
 
 class Spool:

@@ -111,6 +111,7 @@ class PartialFile:
         self.written = 0
         self.flushed = 0
         self.pending = bytearray()
+        self.is_whole = False
 
     @property
     def offset(self) -> int:
@@ -162,10 +163,11 @@ class PartialFile:
     async def commit(self) -> None:
         try:
             await self.store.pool.run(self.finish)
-            self.store.unclaimed.add(self.digest)
-            self.whole()
         finally:
             self.close()
+            if self.is_whole:  # also when the caller is cancelled: the thread has gone to its end
+                self.store.unclaimed.add(self.digest)
+                self.whole()
 
     def finish(self) -> None:
         try:
@@ -178,6 +180,7 @@ class PartialFile:
             os.fsync(self.fd)
             with synced_directory(os.path.dirname(self.blob_path)), suppress(FileExistsError):
                 os.link(self.path, self.blob_path)
+            self.is_whole = True
         except OSError as e:
             raise failure(self.digest, e) from e
 

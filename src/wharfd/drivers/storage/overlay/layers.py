@@ -120,8 +120,9 @@ class OverlayLayers:
     ) -> LayerInfo:
         if ready is not None:
             await ready()
-        staging = await self.pool.run(self.layout.staging)
+        staging = self.layout.new_staging()
         try:
+            await self.pool.run(os.mkdir, staging, 0o700)
             unpacked = await self.workers.unpack(blob_path, compression, f"{staging}/diff")
             if unpacked.diff_id != diff_id:
                 raise InvalidParameter(f"invalid layer: its content is {unpacked.diff_id}, the image says {diff_id}")
@@ -129,11 +130,10 @@ class OverlayLayers:
                 await self.wait_for(parent)
             info = await self.pool.run(self.finish, staging, chain_id, parent, unpacked)
             await self.sync.run()
-            await self.pool.run(self.publish, staging, chain_id)
+            await self.pool.run(self.publish, staging, info)
         except BaseException:
             await self.trash.discard(staging)
             raise
-        self.known[chain_id] = info
         return info
 
     async def wait_for(self, chain_id: ChainId) -> None:
@@ -160,13 +160,16 @@ class OverlayLayers:
             raise Internal(f"layer {chain_id}: {e}") from e
         return info
 
-    def publish(self, staging: str, chain_id: ChainId) -> None:
+    def publish(self, staging: str, info: LayerInfo) -> None:
+        """On a thread, which also makes it known: a caller that is cancelled must not leave a layer that nobody knows."""
+        chain_id = info.chain_id
         try:
             os.chmod(staging, 0o711)  # noqa: S103 - names inside are of no use without the mount
             os.rename(staging, self.layout.layer(chain_id))
             filesystem.sync_directory(self.layout.layers)
         except OSError as e:
             raise Internal(f"layer {chain_id}: {e}") from e
+        self.known[chain_id] = info
 
     def ancestry(self, chain_id: ChainId | None) -> Sequence[ChainId]:
         """The layer and those below it, the uppermost first.  Raises NotFound."""

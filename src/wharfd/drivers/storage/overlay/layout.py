@@ -72,6 +72,10 @@ class Layout:
                 os.symlink(target, f"{self.base}/{path}")
 
     def staging(self) -> str:
-        path = f"{self.unpacking}/{secrets.token_hex(8)}"
+        path = self.new_staging()
         os.mkdir(path, 0o700)
         return path
+
+    def new_staging(self) -> str:
+        """A name; nothing is made."""
+        return f"{self.unpacking}/{secrets.token_hex(8)}"
