@@ -76,7 +76,11 @@ class ApiRig:
             layers=self.layers,
             ingester=self.workers,
         )
-        self.registry = FakeRegistry()
+        self.use(FakeRegistry())
+
+    def use(self, registry: FakeRegistry) -> None:
+        """Before `open`: the registry that the engine speaks to, whatever the host is."""
+        self.registry = registry
         exchange = assemble_exchange(
             self.cases,
             ledger=self.ledger,
@@ -84,7 +88,7 @@ class ApiRig:
             host=FakeHost(),
             content=self.content,
             layers=self.layers,
-            registry=self.registry,
+            registry=registry,
             max_downloads=3,
             max_uploads=5,
         )
@@ -119,6 +123,7 @@ class ApiRig:
         path: str,
         body: bytes = b"",
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         **more: str | list[str],
     ) -> Reply:
         target = f"/v1.51{path}" if not path.startswith("/v1.") else path
@@ -127,6 +132,7 @@ class ApiRig:
         client = await self.connect()
         try:
             lines = [f"Content-Length: {len(body)}"] if method == "POST" else []
+            lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
             await client.request(f"{method} {target}", "Host: x", *lines, body=body)
             answer: Answer = await client.answer()
         finally:
