@@ -15,11 +15,16 @@ class LineRange:
 
 
 class DockerfileError(InvalidParameter):
-    """`str(error)` is BuildKit's text, which clients print after `failed to solve: `; `ranges` is what they show of the file."""
+    """`str(error)` is BuildKit's text, which clients print after `failed to solve: `; `ranges` is what they show of the file.
+
+    `filename` and `data` (the file as it is) are filled in by whoever has read the file.
+    """
 
     def __init__(self, message: str, *ranges: LineRange) -> None:
         super().__init__(message)
         self.ranges = ranges
+        self.filename = ""
+        self.data = b""
 
     def at(self, *ranges: LineRange) -> Self:
         """Say where it is, unless that is known."""

@@ -464,7 +464,9 @@ def parse_onbuild(statement: Statement, escape: str) -> OnBuild:
     if not statement.arguments:
         raise DockerfileError("ONBUILD requires at least one argument")
     parse_flags(statement.flags)
-    trigger = split_command(statement.arguments, escape)[0].upper()
+    name, _, arguments = split_command(statement.arguments, escape)
+    trigger = name.upper()
+    check_form(trigger, arguments, escape)
     if trigger == "ONBUILD":
         raise DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if trigger in {"MAINTAINER", "FROM"}:
@@ -472,6 +474,17 @@ def parse_onbuild(statement: Statement, escape: str) -> OnBuild:
     heredocs = [f"\n{heredoc.content}{heredoc.name}" for heredoc in statement.heredocs]
     text = "".join([statement.arguments, *heredocs])
     return OnBuild(name=statement.name, source=statement.source, lines=statement.lines, trigger=text)
+
+
+def check_form(instruction: str, arguments: str, escape: str) -> None:
+    """A trigger's arguments have to have a form, though what they say is not looked at.  Raises Malformed."""
+    match instruction:
+        case "ENV" | "LABEL":
+            name_values(instruction, arguments, escape)
+        case "ADD" | "CMD" | "COPY" | "ENTRYPOINT" | "RUN" | "SHELL" | "VOLUME":
+            json_list(arguments)
+        case "HEALTHCHECK":
+            json_list(arguments.partition(" ")[2].lstrip(SPACES))
 
 
 _PARSERS: dict[str, Callable[[Statement, str], From | Command]] = {

@@ -5,7 +5,7 @@ instruction is carried out on paper (`steps.py`).
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -46,6 +46,7 @@ class Conversion:
     steps: list[StepDraft]
     stages: Stages
     target: StageState
+    global_args: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,12 +180,18 @@ class Converter:
         while True:
             needed = set(self.stages.all) if self.all_stages else set(reachable(target))
             waiting = [state for state in self.stages.all if state.base is None and not state.is_resolved]
-            async with asyncio.TaskGroup() as group:
-                for state in waiting:
-                    group.create_task(self.resolve_base(state, is_needed=state in needed))
+            await self.resolve_bases(waiting, needed)
             added = [self.add_triggers(state) for state in reachable(target)]
             if not any(added):
                 return needed
+
+    async def resolve_bases(self, waiting: list[StageState], needed: set[StageState]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for state in waiting:
+                    group.create_task(self.resolve_base(state, is_needed=state in needed))
+        except BaseExceptionGroup as e:
+            raise e.exceptions[0] from e  # the first is what the build ends with; the others were cut off
 
     async def resolve_base(self, state: StageState, *, is_needed: bool) -> None:
         try:
@@ -288,6 +295,7 @@ class Converter:
 
     async def workshop(self) -> Workshop:
         paths: set[str] = set()
+        ignored = await self.surroundings.ignored()
         return Workshop(
             settings=self.settings,
             rules=self.words,
@@ -295,7 +303,7 @@ class Converter:
             checks=self.checks,
             context=self.surroundings.main_context(paths),
             context_paths=paths,
-            ignored=await self.surroundings.ignored(),
+            ignored=ignored,
             proxy=proxy_of(self.settings.build_args),
         )
 
@@ -331,4 +339,5 @@ class Converter:
             steps=shop.steps,
             stages=self.stages,
             target=target,
+            global_args=self.global_args,
         )
