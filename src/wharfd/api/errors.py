@@ -69,7 +69,9 @@ def error_response(request: Request | None, error: BaseException) -> Response:
     status = status_of(error)
     if status == 304:
         return Response(304)
-    if status == 500:
+    if isinstance(error, errors.RegistryFailure):
+        log.warning("request=%r failed error=%s", request, error)
+    elif status == 500:
         log.error("request=%r failed error=%s", request, error, exc_info=error)
     if request is not None and Behaviour.for_version(request.version).error_is_plain_text:
         headers = [("Content-Type", "text/plain; charset=utf-8"), ("X-Content-Type-Options", "nosniff")]
