@@ -1,12 +1,14 @@
 """The HTTP driver before real registries on loopback, with what stands between them."""
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from tests.registries.certificates import Authority
 from tests.registries.daemon import RealRegistry, real_registry
@@ -17,6 +19,11 @@ from wharfd.wire.registryhosts import InsecureRegistries
 
 HERE = Path(__file__).parent
 Make = Callable[..., HttpRegistry]
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that is used in production; the contract suite runs on the standard one."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
