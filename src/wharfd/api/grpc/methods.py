@@ -1,6 +1,7 @@
 """Typed handlers out of functions on messages."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -25,16 +26,20 @@ def unary(
 
 
 def streaming(
-    request_type: type[Request], reply_type: type[Reply], work: Callable[[Request, Metadata], AsyncIterator[Reply]]
+    request_type: type[Request],
+    reply_type: type[Reply],
+    work: Callable[[Request, Metadata], AsyncGenerator[Reply, None]],
+    headers: Callable[[], Metadata] = dict,
 ) -> Handler:
-    """One message in, any number out, at the client's pace."""
+    """One message in, any number out, at the client's pace.  `headers`: metadata that goes out at once."""
 
     async def handle(call: Call) -> None:
         request = await only_message(call, request_type)
-        call.send_headers()
+        call.send_headers(headers())
         call.connection.flush()
-        async for reply in work(request, call.metadata):
-            await call.send(reply.SerializeToString())
+        async with aclosing(work(request, call.metadata)) as replies:
+            async for reply in replies:
+                await call.send(reply.SerializeToString())
 
     return handle
 

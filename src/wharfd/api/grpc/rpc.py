@@ -111,10 +111,11 @@ class Call:
         self.send_headers()
         await self._send_data(memoryview(b""), True)
 
-    def send_headers(self) -> None:
+    def send_headers(self, metadata: Metadata | None = None) -> None:
         if not self.has_sent_headers:
             self.has_sent_headers = True
-            self.connection.http2.send_headers(self.number, [(":status", "200"), CONTENT_TYPE])
+            headers = [(":status", "200"), CONTENT_TYPE, *encode_metadata(metadata or {})]
+            self.connection.http2.send_headers(self.number, headers)
 
     async def _send_data(self, data: memoryview, end: bool) -> None:
         connection = self.connection

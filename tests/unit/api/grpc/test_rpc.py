@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -87,7 +87,7 @@ async def test_typed_methods_see_metadata() -> None:
     async def one(request: BytesMessage, metadata: Metadata) -> BytesMessage:
         return BytesMessage(data=request.data + ",".join(metadata["k"]).encode())
 
-    async def many(request: BytesMessage, metadata: Metadata) -> AsyncIterator[BytesMessage]:
+    async def many(request: BytesMessage, metadata: Metadata) -> AsyncGenerator[BytesMessage, None]:
         for _ in range(3):
             yield request
 
