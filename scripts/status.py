@@ -25,7 +25,7 @@ DOCUMENTS = ROOT / "tests" / "spec" / "documents.json"
 
 # What a row should say besides "works".  By route name.
 REMARKS = {
-    "networks.create": "driver `bridge`; macvlan, ipvlan and configuration networks are 501",
+    "networks.create": "drivers bridge, macvlan, ipvlan",
     "build.prune": "nothing to prune: there is no builder, and so no cache",
     "plugins.list": "always empty: there are no managed plugins",
     "images.create": "pull (`fromImage`) and import from the body (`fromSrc=-`); import from a URL is 501",

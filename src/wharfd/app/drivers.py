@@ -16,6 +16,8 @@ from wharfd.drivers.network.bridge.defaults import BridgeDefaults
 from wharfd.drivers.network.bridge.driver import BridgeNetwork
 from wharfd.drivers.network.dns.server import NameServers
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
+from wharfd.drivers.network.ipam import Ipam
+from wharfd.drivers.network.macvlan.driver import WireNetwork
 from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.drivers.paths.local import LocalPaths
 from wharfd.drivers.records.sqlite.store import SqliteRecords
@@ -28,6 +30,7 @@ from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.drivers.volumes.local.driver import LocalVolumes
 from wharfd.drivers.workers.archives import WorkerArchiver
 from wharfd.drivers.workers.pool import WorkerPool
+from wharfd.model.ids import NetworkId
 from wharfd.model.settings import Settings
 from wharfd.ports.logs import LogDriver
 from wharfd.ports.network import NetworkDriver
@@ -89,9 +92,18 @@ class Drivers:
         self.runtime = wrap("runtime", conmon)
         self.streams = wrap("streams", ConmonStreams(conmon, f"{run}/runtime"))
         self.sandboxes = wrap("sandboxes", SandboxFiles(f"{run}/netns", self.network_pool))
-        bridge = BridgeNetwork(pool=self.network_pool, clock=self.clock, defaults=bridge_defaults(settings))
+        defaults = bridge_defaults(settings)
+        ipam = Ipam(defaults.subnets())
+        parents: dict[str, set[NetworkId]] = {}
+        bridge = BridgeNetwork(pool=self.network_pool, clock=self.clock, defaults=defaults, ipam=ipam)
         self.networks: Mapping[str, NetworkDriver] = {
             "bridge": wrap("bridge", bridge),
+            **{
+                kind: wrap(
+                    kind, WireNetwork(kind, pool=self.network_pool, ipam=ipam, owner=defaults.table, users=parents)
+                )
+                for kind in ("macvlan", "ipvlan")
+            },
             "host": wrap("host-network", HostNetwork(self.clock)),
             "null": wrap("null-network", NullNetwork(self.clock)),
         }

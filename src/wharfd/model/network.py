@@ -19,7 +19,7 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
     id: NetworkId
     name: str
     created_ns: int
-    driver: str  # bridge, host, null
+    driver: str  # bridge, macvlan, ipvlan, host, null
     scope: str = "local"
     enable_ipv4: bool = True
     enable_ipv6: bool = False
@@ -32,6 +32,8 @@ class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
     labels: dict[str, str] = {}
     predefined: bool = False
+    config_only: bool = False  # a set of options for others, to which nothing is plugged
+    config_from: str = ""  # the name of the one whose options this one has
 
 
 class PortWish(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,6 +79,10 @@ _IFLA_INFO_DATA = 2
 _IFLA_BRPORT_MODE = 4
 _IFLA_BRPORT_ISOLATED = 33
 _VETH_INFO_PEER = 1
+_MACVLAN_MODE = 1
+_IPVLAN_MODE = 1
+_IPVLAN_FLAGS = 2
+_VLAN_ID = 1
 
 _IFA_ADDRESS = 1
 _IFA_LOCAL = 2
@@ -95,6 +99,7 @@ _RTA_TABLE = 15
 _IFINFO = struct.Struct("=BxHiII")
 _IFADDR = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
+_U16 = struct.Struct("=H")
 _U32 = struct.Struct("=I")
 _STATS64 = struct.Struct("=8Q")
 _NO_STATS = bytes(_STATS64.size)
@@ -166,7 +171,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSpec:
-    """A link to be made.  `netns_fd` puts it into another network namespace; `master` is the index of its bridge."""
+    """A link to be made.  `netns_fd` puts it into another network namespace; `master` is the index of its bridge, `parent` that of
+    the link it shares the wire of."""
 
     name: str
     mac: str | None = None
@@ -174,6 +180,7 @@ class LinkSpec:
     netns_fd: int | None = None
     master: int | None = None
     up: bool = False
+    parent: int | None = None
 
 
 def new_link(kind: str, spec: LinkSpec, data: bytes = b"") -> Request:
@@ -192,6 +199,22 @@ def new_veth(near: LinkSpec, far: LinkSpec) -> Request:
     peer = attribute(_VETH_INFO_PEER | NLA_F_NESTED, _link_head(far) + _link_properties(far))
     body = _link_head(near) + _link_properties(near) + _link_info("veth", peer)
     return Request(f"create veth {near.name}", RTM_NEWLINK, _NEW, body)
+
+
+def new_macvlan(spec: LinkSpec, mode: int) -> Request:
+    """A link with a MAC address of its own on the wire of `spec.parent`.  Linux: that is looked up where the socket is."""
+    return new_link("macvlan", spec, attribute(_MACVLAN_MODE, _U32.pack(mode)))
+
+
+def new_ipvlan(spec: LinkSpec, mode: int, flags: int = 0) -> Request:
+    """A link with the MAC address of `spec.parent`, told from it by its IP addresses."""
+    data = attribute(_IPVLAN_MODE, _U16.pack(mode)) + (attribute(_IPVLAN_FLAGS, _U16.pack(flags)) if flags else b"")
+    return new_link("ipvlan", spec, data)
+
+
+def new_vlan(spec: LinkSpec, vlan_id: int) -> Request:
+    """What is tagged with that id on the wire of `spec.parent`."""
+    return new_link("vlan", spec, attribute(_VLAN_ID, _U16.pack(vlan_id)))
 
 
 def set_link(
@@ -394,7 +417,8 @@ def _link_head(spec: LinkSpec) -> bytes:
 
 
 def _link_properties(spec: LinkSpec) -> bytes:
-    return _properties(spec.name, spec.mac, spec.mtu, spec.master, spec.netns_fd)
+    parent = attribute(_IFLA_LINK, _U32.pack(spec.parent)) if spec.parent is not None else b""
+    return parent + _properties(spec.name, spec.mac, spec.mtu, spec.master, spec.netns_fd)
 
 
 def _properties(name: str | None, mac: str | None, mtu: int | None, master: int | None, netns_fd: int | None) -> bytes:

@@ -14,6 +14,7 @@ from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.network.bridge.defaults import BridgeDefaults
 from wharfd.drivers.network.bridge.driver import BridgeNetwork, veth_name
 from wharfd.drivers.network.host import HostNetwork, NullNetwork
+from wharfd.drivers.network.ipam import Ipam
 from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.model.errors import Forbidden
 from wharfd.model.network import EndpointRequest, NetworkRecord
@@ -80,9 +81,9 @@ class Drivers:
     def __init__(self, world: World) -> None:
         self.pool = Pool("network", 2)
         self.sandboxes = SandboxFiles(world.sandbox_dir, self.pool, ready=2)
-        self.bridge = BridgeNetwork(
-            pool=self.pool, clock=SystemClock(), defaults=BridgeDefaults(bridge=BRIDGE, table="wt")
-        )
+        defaults = BridgeDefaults(bridge=BRIDGE, table="wt")
+        ipam = Ipam(defaults.subnets())
+        self.bridge = BridgeNetwork(pool=self.pool, clock=SystemClock(), defaults=defaults, ipam=ipam)
 
 
 @pytest.fixture
@@ -185,7 +186,7 @@ async def test_a_wanted_address_and_mac(world: World, drivers: Drivers) -> None:
 
 async def test_a_failed_attach_gives_the_address_back(world: World, drivers: Drivers) -> None:
     network = await default(drivers)
-    pool = drivers.bridge.nets[network.id].pools[0]
+    pool = drivers.bridge.ipam.pools[network.id][0]
     before = set(pool.taken)
     with pytest.raises(Exception, match="No such file or directory"):
         await drivers.bridge.attach(network, request(1), world.sandbox_dir + "/nothing")

@@ -130,8 +130,8 @@ def encode_summary(view: NetworkView) -> JsonObject:
         "Internal": network.internal,
         "Attachable": network.attachable,
         "Ingress": network.ingress,
-        "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
+        "ConfigFrom": {"Network": network.config_from},
+        "ConfigOnly": network.config_only,
         "Options": network.options,
         "Labels": network.labels,
     }

@@ -14,7 +14,7 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.names import Names
 from wharfd.model.config import EndpointIPAMConfig, EndpointSettings
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import Conflict, EngineError, InvalidParameter, Unavailable
+from wharfd.model.errors import Conflict, EngineError, Forbidden, InvalidParameter, Unavailable
 from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
 from wharfd.ports.network import NameServers, NetworkDriver, SandboxDriver
 from wharfd.wire.endpointopts import DEFAULT_PREFIX, IFNAME, PREFIX, free_name
@@ -262,6 +262,8 @@ class Attachment:
         )
 
     def driver(self, network: NetworkRecord) -> NetworkDriver:
+        if network.config_only:
+            raise Forbidden("cannot create endpoint on configuration-only network")
         driver = self.drivers.get(network.driver)
         if driver is None:
             raise Unavailable(f"could not find plugin {network.driver} in v1 plugin registry: plugin not found")

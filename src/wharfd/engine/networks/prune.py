@@ -1,4 +1,4 @@
-"""Remove all networks of one's own that no container belongs to."""
+"""Remove all networks of one's own that no container belongs to.  Docker: configuration networks stay."""
 
 from wharfd.engine.happenings import prune_event
 from wharfd.engine.ledger import Ledger
@@ -34,7 +34,12 @@ class PruneNetworks:
         try:
             used = used_names(self.ledger)
             for network in self.ledger.networks:
-                if network.predefined or network.name in used or not fits(network, filters, until_ns):
+                if (
+                    network.predefined
+                    or network.config_only
+                    or network.name in used
+                    or not fits(network, filters, until_ns)
+                ):
                     continue
                 try:
                     await self.remove(network.id)

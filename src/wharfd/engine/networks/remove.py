@@ -7,6 +7,7 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.networks.list import attachments_of
 from wharfd.model.errors import Forbidden, NetworkNotFound
+from wharfd.model.network import NetworkRecord
 from wharfd.ports.clock import Clock
 from wharfd.ports.network import NetworkDriver
 from wharfd.ports.records import Deletion
@@ -41,9 +42,17 @@ class RemoveNetwork:
             )
             if active:
                 raise Forbidden(f"error while removing network: network {network.name} has active endpoints ({active})")
+            if network.config_only:
+                if any(other.config_from == network.name for other in self.ledger.networks):
+                    raise Forbidden(f'error while removing network: configuration network "{network.name}" is in use')
+                await self.forget(network)
+                return
             try:
                 await self.drivers[network.driver].delete_network(network)
             except Forbidden as e:  # a container is just being started on it
                 raise e.prefixed("error while removing network: ") from e
-            event = network_event(network, "destroy", self.clock.now_ns())
-            await self.ledger.commit(Deletion(kind="network", id=network.id), events=[event], durable=True)
+            await self.forget(network)
+
+    async def forget(self, network: NetworkRecord) -> None:
+        event = network_event(network, "destroy", self.clock.now_ns())
+        await self.ledger.commit(Deletion(kind="network", id=network.id), events=[event], durable=True)

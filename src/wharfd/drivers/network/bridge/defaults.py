@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_interface, ip_network
 
 import msgspec
 
@@ -14,8 +14,6 @@ from wharfd.drivers.network.bridge.options import (
     ICC,
     MASQUERADE,
     MTU,
-    BridgeOptions,
-    GatewayMode,
 )
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.network import IPAMPool, NetworkRecord
@@ -111,24 +109,6 @@ def holds(pool: IPAMPool, cidr: str) -> bool:
     return outer.version == inner.version and int(outer.network_address) <= int(inner.network_address) <= int(
         inner.broadcast_address
     ) <= int(outer.broadcast_address)
-
-
-def is_used(network: NetworkRecord, pool: IPAMPool) -> bool:
-    """Docker: a pool of a family that is not enabled is kept with the network, and that is all."""
-    return network.enable_ipv6 if ":" in pool.subnet else network.enable_ipv4
-
-
-def with_gateway(pool: IPAMPool, options: BridgeOptions) -> IPAMPool:
-    """The first address that is not spoken for, unless the user says; none where the bridge has no address."""
-    subnet = ip_network(pool.subnet)
-    if pool.gateway or options.mode(subnet.version) is GatewayMode.ISOLATED:
-        return pool
-    aux = {ip_address(address) for address in pool.aux_addresses.values()}
-    free: Iterable[object] = (subnet[n] for n in range(1, min(subnet.num_addresses, len(aux) + 3)))
-    gateway = next((address for address in free if address not in aux), None)
-    if gateway is None or (isinstance(subnet, IPv4Network) and subnet.prefixlen > 30):
-        raise InvalidParameter(f"invalid network config:\ninvalid subnet {subnet}: it has no room for a gateway")
-    return msgspec.structs.replace(pool, gateway=str(gateway))
 
 
 def own_ula(table: str) -> str:

@@ -14,12 +14,13 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 
 import msgspec
 
+from wharfd.drivers.network import interfaces
 from wharfd.drivers.network.bridge import links
-from wharfd.drivers.network.bridge.defaults import BridgeDefaults, is_used, with_gateway
+from wharfd.drivers.network.bridge.defaults import BridgeDefaults
 from wharfd.drivers.network.bridge.firewall import Element, Firewall, elements_of_network
 from wharfd.drivers.network.bridge.guard import Guard
 from wharfd.drivers.network.bridge.links import veth_name
@@ -33,6 +34,7 @@ from wharfd.drivers.network.bridge.options import (
     same_bridge,
 )
 from wharfd.drivers.network.bridge.publish import Published, Publisher
+from wharfd.drivers.network.ipam import Given, Ipam, is_used
 from wharfd.drivers.network.predefined import predefined
 from wharfd.model.errors import EngineError, Forbidden, Internal, InvalidParameter, Unavailable
 from wharfd.model.ids import NetworkId
@@ -41,7 +43,7 @@ from wharfd.ports.clock import Clock
 from wharfd.sys.blocking import Pool
 from wharfd.sys.netlink import Netlink
 from wharfd.wire.endpointopts import settings_of
-from wharfd.wire.ipam import AddressPool, mac_of
+from wharfd.wire.ipam import mac_of
 
 __all__ = ["BridgeNetwork", "veth_name"]
 
@@ -58,7 +60,6 @@ class Net:
     options: BridgeOptions
     bridge: str
     mtu: int
-    pools: list[AddressPool]
     index: int = 0
     endpoints: set[str] = field(default_factory=set)
 
@@ -71,25 +72,13 @@ class Net:
         """Families whose containers are reached at their own addresses."""
         return [version for version in (4, 6) if self.options.mode(version) is GatewayMode.ROUTED]
 
-    def pool(self, version: int, wanted: str = "") -> AddressPool | None:
-        """The one that holds the wanted address, or the first of that family."""
-        pools = [pool for pool in self.pools if pool.subnet.version == version]
-        if wanted:
-            pools = [pool for pool in pools if ip_address(wanted) in pool.subnet] or pools
-        return pools[0] if pools else None
-
-    def gateway(self, pool: AddressPool) -> str:
-        if self.record.internal:
-            return ""
-        return next(each.gateway for each in self.record.pools if each.subnet == str(pool.subnet))
-
 
 class BridgeNetwork:
     """Satisfies `ports.network.NetworkDriver`."""
 
     needs_sandbox = True
 
-    def __init__(self, *, pool: Pool, clock: Clock, defaults: BridgeDefaults) -> None:
+    def __init__(self, *, pool: Pool, clock: Clock, defaults: BridgeDefaults, ipam: Ipam) -> None:
         self.pool = pool
         self.clock = clock
         self.defaults = defaults
@@ -102,7 +91,7 @@ class BridgeNetwork:
         self.netlink: Netlink | None = None
         self.nets: dict[NetworkId, Net] = {}
         self.bridges: dict[str, NetworkId] = {}
-        self.subnets = defaults.subnets()
+        self.ipam = ipam
         self.going: list[str] = []  # host ends whose endpoint is gone, bridges whose network is
         self.sweep: asyncio.TimerHandle | None = None
         self.sweeping: asyncio.Future[None] | None = None
@@ -137,32 +126,17 @@ class BridgeNetwork:
         holder = self.bridges.get(bridge)
         if holder is not None and holder != record.id:
             raise same_bridge(record.id, holder, bridge)
-        used = [pool for pool in record.pools if is_used(record, pool)]
-        claimed: list[IPAMPool] = []
-        try:
-            for pool in used:
-                self.subnets.claim(ip_network(pool.subnet))
-                claimed.append(pool)
-        except BaseException:
-            for pool in claimed:
-                self.subnets.release(ip_network(pool.subnet))
-            raise
-        net = Net(record, options, bridge, options.mtu or self.defaults.mtu, [AddressPool(pool) for pool in used])
+        self.ipam.take_up(record, endpoints)
+        net = Net(record, options, bridge, options.mtu or self.defaults.mtu)
+        net.endpoints.update(endpoint.endpoint_id for endpoint in endpoints)
         self.nets[record.id] = net
         self.bridges[bridge] = record.id
-        for endpoint in endpoints:
-            net.endpoints.add(endpoint.endpoint_id)
-            for pool_of in net.pools:
-                for address in (endpoint.ipv4, endpoint.ipv6):
-                    if address and ip_address(address) in pool_of.subnet:
-                        pool_of.claim(address)
         return net
 
     def let_go(self, net: Net) -> None:
         self.nets.pop(net.record.id, None)
         self.bridges.pop(net.bridge, None)
-        for pool in net.pools:
-            self.subnets.release(pool.subnet)
+        self.ipam.let_go(net.record.id)
 
     def heal(self, nets: Sequence[Net], endpoint_ids: set[str]) -> None:
         """Bridges and addresses as the records say; links on them, and bridges of ours, that no record explains go."""
@@ -187,8 +161,7 @@ class BridgeNetwork:
         pools = [pool for pool in net.record.pools if is_used(net.record, pool)]
         if not net.options.has_address:
             pools = [pool for pool in pools if ":" in pool.subnet]
-        isolated = [version for version in (4, 6) if net.options.mode(version) is GatewayMode.ISOLATED]
-        pools = [pool for pool in pools if ip_network(pool.subnet).version not in isolated]
+        pools = [pool for pool in pools if ip_network(pool.subnet).version not in isolated(net.options)]
         net.index = links.make_bridge(self.near, net.bridge, pools, mtu=net.mtu, owner=self.owner)
 
     async def close(self) -> None:
@@ -205,10 +178,12 @@ class BridgeNetwork:
         if self.netlink is not None:
             self.netlink.close()
             self.netlink = None
+        for net in list(self.nets.values()):
+            self.let_go(net)
 
     async def default_network(self, name: str, known: NetworkRecord | None = None) -> NetworkRecord:
-        routes = await self.pool.run(links.foreign_routes, {self.defaults.bridge, *self.bridges})
-        pools = self.defaults.pools(known, self.subnets, routes)
+        routes = await self.pool.run(interfaces.foreign_routes, {self.defaults.bridge, *self.bridges})
+        pools = self.defaults.pools(known, self.ipam.subnets, routes)
         network = known or predefined(name, "bridge", self.clock.now_ns())
         return msgspec.structs.replace(
             network, pools=pools, options=self.defaults.options(), enable_ipv6=self.defaults.ipv6
@@ -229,15 +204,9 @@ class BridgeNetwork:
         return network
 
     async def filled(self, network: NetworkRecord, options: BridgeOptions) -> list[IPAMPool]:
-        """The pools, with one for each family that has none, and with gateways."""
-        pools = list(network.pools)
-        versions = {ip_network(pool.subnet).version for pool in pools}
-        if network.enable_ipv4 and 4 not in versions:
-            routes = await self.pool.run(links.foreign_routes, set(self.bridges))
-            pools.append(IPAMPool(subnet=str(self.subnets.free(4, routes)), is_chosen=True))
-        if network.enable_ipv6 and 6 not in versions:
-            pools.append(IPAMPool(subnet=str(self.subnets.free(6)), is_chosen=True))
-        return [with_gateway(pool, options) for pool in pools]
+        is_given = not network.enable_ipv4 or any(":" not in pool.subnet for pool in network.pools)
+        routes = [] if is_given else await self.pool.run(interfaces.foreign_routes, set(self.bridges))
+        return self.ipam.filled(network, routes, without_gateway=isolated(options))
 
     async def delete_network(self, network: NetworkRecord) -> None:
         net = self.nets.get(network.id)
@@ -275,7 +244,7 @@ class BridgeNetwork:
 
     async def attach(self, network: NetworkRecord, request: EndpointRequest, sandbox_key: str) -> Endpoint:
         net = self.net(network)
-        endpoint = self.addressed(net, request)
+        endpoint = self.ipam.addressed(network, request, has_gateway=not net.record.internal, make_mac=make_mac)
         net.endpoints.add(endpoint.endpoint_id)
         published: Published | None = None
         try:
@@ -290,38 +259,6 @@ class BridgeNetwork:
             self.release(net, endpoint)
             raise
         return msgspec.structs.replace(endpoint, ports=published.ports) if published else endpoint
-
-    def addressed(self, net: Net, request: EndpointRequest) -> Endpoint:
-        """The endpoint with its addresses taken.  Raises InvalidParameter, Forbidden, Conflict."""
-        given: dict[int, tuple[AddressPool, str]] = {}
-        try:
-            for version, wanted in ((4, request.ipv4), (6, request.ipv6)):
-                pool = net.pool(version, wanted)
-                if pool is not None:
-                    given[version] = (pool, pool.allocate(wanted))
-                elif wanted:
-                    raise InvalidParameter(f"no configured subnet or ip-range contain the IP address {wanted}")
-        except BaseException:
-            for pool, address in given.values():
-                pool.release(address)
-            raise
-        endpoint = Endpoint(
-            endpoint_id=request.endpoint_id,
-            mac=request.mac or (mac_of(given[4][1]) if 4 in given else random_mac()),
-            interface=request.interface,
-            is_gateway=request.is_gateway,
-        )
-        if 4 in given:
-            pool, address = given[4]
-            endpoint = msgspec.structs.replace(
-                endpoint, ipv4=address, ipv4_prefix=pool.prefix_length, gateway=net.gateway(pool)
-            )
-        if 6 in given:
-            pool, address = given[6]
-            endpoint = msgspec.structs.replace(
-                endpoint, ipv6=address, ipv6_prefix=pool.prefix_length, ipv6_gateway=net.gateway(pool)
-            )
-        return endpoint
 
     def plug(self, net: Net, endpoint: Endpoint, sandbox_key: str, asked: Mapping[str, str]) -> None:
         """Raises InvalidParameter, Internal."""
@@ -350,10 +287,7 @@ class BridgeNetwork:
         if net is None or endpoint.endpoint_id not in net.endpoints:
             return
         net.endpoints.discard(endpoint.endpoint_id)
-        for pool in net.pools:
-            for address in (endpoint.ipv4, endpoint.ipv6):
-                if address and ip_address(address) in pool.subnet:
-                    pool.release(address)
+        self.ipam.release(net.record.id, endpoint)
 
     async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
         await self.publisher.withdraw(endpoint.endpoint_id)
@@ -371,7 +305,7 @@ class BridgeNetwork:
         net = self.net(network)
         published = await self.publish(net, endpoint, ports, name) if ports else None
         try:
-            await self.pool.run(links.set_default_routes, endpoint, sandbox_key)
+            await self.pool.run(interfaces.set_default_routes, endpoint, sandbox_key)
             if published is not None:
                 await self.pool.run(self.hairpin, endpoint)
         except BaseException as e:
@@ -385,7 +319,7 @@ class BridgeNetwork:
     async def yield_lead(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> Endpoint:
         await self.publisher.withdraw(endpoint.endpoint_id)
         try:
-            await self.pool.run(links.clear_default_routes, sandbox_key)
+            await self.pool.run(interfaces.clear_default_routes, sandbox_key)
         except OSError as e:
             raise Internal(f"cannot clear the default route by network {network.name}: {e}") from e
         return msgspec.structs.replace(endpoint, is_gateway=False, ports=[])
@@ -419,5 +353,10 @@ class BridgeNetwork:
         links.delete_links(self.near, names)
 
 
-def random_mac() -> str:
-    return "02:42:" + os.urandom(4).hex(":")
+def isolated(options: BridgeOptions) -> list[int]:
+    """Families in which the bridge has no address."""
+    return [version for version in (4, 6) if options.mode(version) is GatewayMode.ISOLATED]
+
+
+def make_mac(given: Given) -> str:
+    return mac_of(given[4][1]) if 4 in given else "02:42:" + os.urandom(4).hex(":")

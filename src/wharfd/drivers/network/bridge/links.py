@@ -1,26 +1,24 @@
-"""What the bridge driver has the kernel do: bridges, veth pairs, addresses and routes.  All functions block for about a millisecond."""
+"""What the bridge driver has the kernel do: bridges and veth pairs.  All functions block for about a millisecond."""
 
 import contextlib
 import errno
 import logging
 import os
-import sys
 from collections.abc import Sequence
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 
 from wharfd.drivers.network.bridge.openings import BRIDGE_GROUP
-from wharfd.model.errors import Internal, InvalidParameter, Unavailable
+from wharfd.drivers.network.interfaces import configure, write_setting, write_settings
+from wharfd.model.errors import Internal, Unavailable
 from wharfd.model.network import Endpoint, IPAMPool
 from wharfd.sys import netns
-from wharfd.sys.netlink import Netlink, broadcast_of
+from wharfd.sys.netlink import Netlink
 from wharfd.wire import rtnetlink
-from wharfd.wire.netlink import Request
 from wharfd.wire.rtnetlink import LinkSpec
 
 log = logging.getLogger(__name__)
 
 GROUP = 0x57000000  # of links that are to go; with the number of the process that deletes them
-DEFAULT_IPV4, DEFAULT_IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
 
 
 def veth_name(endpoint_id: str) -> str:
@@ -143,71 +141,11 @@ def allow_hairpin(near: Netlink, endpoint_id: str) -> None:
             near.set_bridge_port(near.link(veth_name(endpoint_id)).index, hairpin=True)
 
 
-def configure(inside: Netlink, endpoint: Endpoint) -> None:
-    index = inside.link(endpoint.interface).index
-    changes = [rtnetlink.set_link(index, up=True)]
-    if endpoint.ipv4:
-        address = IPv4Interface(f"{endpoint.ipv4}/{endpoint.ipv4_prefix}")
-        changes.append(rtnetlink.new_address(index, address, broadcast=broadcast_of(address)))
-    if endpoint.ipv6:
-        changes.append(
-            rtnetlink.new_address(index, IPv6Interface(f"{endpoint.ipv6}/{endpoint.ipv6_prefix}"), no_dad=True)
-        )
-    if endpoint.is_gateway:
-        changes += default_routes(endpoint, index)
-    inside.execute(changes)
-
-
-def default_routes(endpoint: Endpoint, index: int) -> list[Request]:
-    """Through its gateways, where it has them."""
-    routes = []
-    for destination, gateway in ((DEFAULT_IPV4, endpoint.gateway), (DEFAULT_IPV6, endpoint.ipv6_gateway)):
-        if gateway:
-            routes.append(rtnetlink.new_route(destination, gateway=ip_address(gateway), oif=index))
-    return routes
-
-
-def set_default_routes(endpoint: Endpoint, sandbox_key: str) -> None:
-    """Instead of those that are there."""
-    with Netlink.in_netns(sandbox_key) as inside:
-        drop_default_routes(inside)
-        inside.execute(default_routes(endpoint, inside.link(endpoint.interface).index))
-
-
-def clear_default_routes(sandbox_key: str) -> None:
-    with Netlink.in_netns(sandbox_key) as inside:
-        drop_default_routes(inside)
-
-
-def drop_default_routes(inside: Netlink) -> None:
-    for route in inside.routes():
-        if route.destination.prefixlen == 0 and route.gateway is not None:
-            with contextlib.suppress(OSError):
-                inside.delete_route(route.destination, gateway=route.gateway)
-
-
 def own_links(near: Netlink, owner: str) -> tuple[dict[str, int], dict[str, int]]:
     """Bridges that carry this owner's mark, by name, and the links on any bridge with the index of that bridge."""
     links = near.links()
     bridges = {link.name: link.index for link in links if link.kind == "bridge" and link.alias == owner}
     return bridges, {link.name: link.master for link in links if link.master}
-
-
-def foreign_routes(own: set[str]) -> list[IPv4Network]:
-    """What the host reaches without its default route, but for links of the names `own`.
-
-    Read as text: with a thousand networks that takes a millisecond, and ten by netlink.
-    """
-    found = []
-    with open("/proc/thread-self/net/route") as file:
-        next(file)
-        for line in file:
-            words = line.split()
-            if words[0] in own or words[7] == "00000000":
-                continue
-            address, mask = (int.from_bytes(int(words[at], 16).to_bytes(4, sys.byteorder), "big") for at in (1, 7))
-            found.append(IPv4Network((address & mask, mask.bit_count())))
-    return found
 
 
 def allow_forwarding(pools: Sequence[IPAMPool]) -> None:
@@ -216,25 +154,3 @@ def allow_forwarding(pools: Sequence[IPAMPool]) -> None:
         write_setting("/proc/sys/net/ipv4/ip_forward", "1")
     if any(":" in pool.subnet for pool in pools):
         write_setting("/proc/sys/net/ipv6/conf/all/forwarding", "1")
-
-
-def write_settings(settings: Sequence[tuple[str, str]]) -> None:
-    """In the namespace of the caller.  Raises InvalidParameter with dockerd's text."""
-    for path, value in settings:
-        if not os.path.isfile(path):
-            raise InvalidParameter(f"{path} is not a sysctl file")
-        try:
-            with open(path, "w") as file:
-                file.write(value)
-        except OSError as e:
-            raise InvalidParameter(f"{path}: {(e.strerror or str(e)).lower()}") from e
-
-
-def write_setting(path: str, value: str) -> None:
-    """Unless it is so already; nothing where the kernel has no such setting."""
-    with contextlib.suppress(FileNotFoundError):
-        with open(path) as file:
-            if file.read().strip() == value:
-                return
-        with open(path, "w") as file:
-            file.write(value)

@@ -1,0 +1,1 @@
+"""Networks on the wire of a link of the host: macvlan and ipvlan."""
