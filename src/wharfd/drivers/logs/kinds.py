@@ -1,4 +1,4 @@
-"""The kinds of log that stay on this host: `json-file` and `local`, which are one file that the monitor writes, and `none`.
+"""The kinds of log: `json-file` and `local`, which are one file that the monitor writes, `none`, and those that are sent away (`remote`).
 
 Docker: dockerd writes JSON lines for the one and protocol buffers for the other; here the monitor writes its own form for both, and
 `LogPath` names that file.
@@ -6,7 +6,6 @@ Docker: dockerd writes JSON lines for the one and protocol buffers for the other
 
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from wharfd.drivers.logs.growth import Growth
 from wharfd.drivers.logs.options import (
     OF_FILES,
     OF_LINES,
@@ -16,38 +15,12 @@ from wharfd.drivers.logs.options import (
     local_limits,
     unknown_for,
 )
-from wharfd.drivers.logs.reader import LogReader, end_open_lines
-from wharfd.drivers.logs.rotation import Rotator
-from wharfd.drivers.logs.stirring import Stirring
-from wharfd.model.errors import Internal, NotImplementedHere
+from wharfd.drivers.logs.remote.kind import KINDS, RemoteLog
+from wharfd.drivers.logs.store import FileStore
+from wharfd.model.errors import NotImplementedHere
 from wharfd.ports.logs import ContainerEnd, LogDriver, LogQuery, LogSubject, ReopenLog
 from wharfd.sys import clock
 from wharfd.sys.blocking import Pool
-
-
-class FileStore:
-    """The files behind all kinds of log: reading and rotating them."""
-
-    def __init__(self, pool: Pool, now_ns: Callable[[], int]) -> None:
-        self.pool = pool
-        self.reader = LogReader(pool, Growth(), now_ns)
-        self.stirring = Stirring()
-
-    def begin(self, path: str) -> None:
-        try:
-            end_open_lines(path)
-        except OSError as e:
-            raise Internal(f"log {path} cannot be written: {e.strerror}") from e
-
-    def rotator(self, path: str, limits: Limits, reopen: ReopenLog) -> Rotator:
-        return Rotator(
-            path,
-            limits,
-            reopen=reopen,
-            on_new_file=self.reader.rotated,
-            stirring=self.stirring,
-            pool=self.pool,
-        )
 
 
 class FileLog:
@@ -120,4 +93,5 @@ def log_drivers(pool: Pool, now_ns: Callable[[], int] = clock.now_ns) -> dict[st
             unknown=lambda name: f"unknown log opt '{name}' for log driver local",
         ),
         "none": NoLog(),
+        **{name: RemoteLog(store, kind) for name, kind in KINDS.items()},
     }
