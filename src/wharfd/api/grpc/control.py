@@ -136,7 +136,7 @@ class Control:
                     cache_imports=imports_of(request.cache),
                 )
             )
-        if getattr(request.definition, "def"):
+        if request.definition.blocks:
             return BuildResult(roots={"": build.refs.take_in(request.definition)})
         return await build.wait_result()
 

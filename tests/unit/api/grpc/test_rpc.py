@@ -2,32 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 
 import pytest
 
+from tests.unit.api.grpc.pairs import connected
 from wharfd.api.grpc.methods import ask, streaming, unary
-from wharfd.api.grpc.rpc import Call, Handler, RpcConnection
+from wharfd.api.grpc.rpc import Call, ClientCall, RpcConnection
 from wharfd.model.errors import NotFound
 from wharfd.wire import http2
 from wharfd.wire.grpc import MESSAGE_LIMIT, Metadata, RpcError, StatusCode
 from wharfd.wire.proto.session_pb2 import BytesMessage
-
-
-@asynccontextmanager
-async def connected(handlers: Mapping[str, Handler]) -> AsyncIterator[tuple[RpcConnection, RpcConnection]]:
-    """The client and the server."""
-    loop = asyncio.get_running_loop()
-    client = RpcConnection(is_client=True)
-    server = RpcConnection(is_client=False, handlers=handlers)
-    ends = [await loop.create_connection(asyncio.Protocol, sock=sock) for sock in socket.socketpair()]
-    async with asyncio.TaskGroup() as group:
-        for connection, (transport, _) in zip((client, server), ends, strict=True):
-            group.create_task(connection.run(transport, b""))
-        await asyncio.sleep(0)
-        yield client, server
-        client.close()
 
 
 async def echo(call: Call) -> None:
@@ -120,8 +105,6 @@ async def test_a_deadline_passes() -> None:
         number = client.http2.open(
             [(":method", "POST"), (":path", "/never"), ("content-type", "application/grpc"), ("grpc-timeout", "10m")]
         )
-        from wharfd.api.grpc.rpc import ClientCall
-
         call = client._calls[number] = ClientCall(client, number)
         client.flush()
         with pytest.raises(RpcError) as caught:

@@ -48,9 +48,9 @@ class Decoded:
 
 def decode_definition(definition: pb.Definition | None) -> Decoded:
     """Raises InvalidParameter for what is no graph, NotImplementedHere for an operation that this engine does not know."""
-    if definition is None or not getattr(definition, "def"):
+    if definition is None or not definition.blocks:
         return Decoded(None)
-    blocks: Sequence[bytes] = getattr(definition, "def")
+    blocks: Sequence[bytes] = definition.blocks
     if len(blocks) > MAX_VERTICES:
         raise InvalidParameter(f"invalid definition: more than {MAX_VERTICES} vertices")
     parsed: dict[str, pb.Op] = {}

@@ -15,7 +15,7 @@ def encode_definition(output: Output | None) -> pb.Definition:
     definition = pb.Definition()
     if output is None:
         return definition
-    blocks = getattr(definition, "def")
+    blocks = definition.blocks
     digests: dict[Digest, str] = {}
     for vertex in walk([output]):
         block = encode_vertex(vertex, digests).SerializeToString(deterministic=True)
