@@ -31,6 +31,9 @@ class BuildFiles(Protocol):
     async def stat(self, view: RootView, path: str) -> TreeEntry:
         """Of a link itself."""
 
+    async def resolve(self, view: RootView, path: str) -> TreeEntry:
+        """What a path leads to; the path of the answer has no links in it."""
+
     async def list(self, view: RootView, path: str) -> Sequence[TreeEntry]:
         """A directory's entries, called by their names."""
 

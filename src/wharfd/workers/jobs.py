@@ -26,6 +26,7 @@ from wharfd.workers.protocol import (
     ReadRange,
     ReceiveContext,
     RemoveTree,
+    ResolvePath,
     SplitArchive,
     StatEntry,
     StatPath,
@@ -67,6 +68,7 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             | DigestSelections()
             | ReadRange()
             | StatEntry()
+            | ResolvePath()
             | ListDirectory()
             | ListTree()
             | ExportTree()

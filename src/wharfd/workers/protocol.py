@@ -113,6 +113,13 @@ class StatEntry(msgspec.Struct, frozen=True, tag=True):
     path: str
 
 
+class ResolvePath(msgspec.Struct, frozen=True, tag=True):
+    """Answer: `TreeEntry`, whose path is without links."""
+
+    view: RootView
+    path: str
+
+
 class ListDirectory(msgspec.Struct, frozen=True, tag=True):
     """Answer: list of `TreeEntry`."""
 
@@ -179,6 +186,7 @@ Job = (
     | DigestSelections
     | ReadRange
     | StatEntry
+    | ResolvePath
     | ListDirectory
     | ListTree
     | ExportTree

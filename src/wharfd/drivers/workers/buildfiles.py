@@ -18,6 +18,7 @@ from wharfd.workers.protocol import (
     PackLayer,
     ReadRange,
     ReceiveContext,
+    ResolvePath,
     StatEntry,
 )
 
@@ -42,6 +43,10 @@ class WorkerBuildFiles:
     async def stat(self, view: RootView, path: str) -> TreeEntry:
         async with self.pool.heavy:
             return await self.pool.run(StatEntry(view, path), TreeEntry)
+
+    async def resolve(self, view: RootView, path: str) -> TreeEntry:
+        async with self.pool.heavy:
+            return await self.pool.run(ResolvePath(view, path), TreeEntry)
 
     async def list(self, view: RootView, path: str) -> Sequence[TreeEntry]:
         async with self.pool.heavy:

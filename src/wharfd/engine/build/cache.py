@@ -6,7 +6,7 @@ explains; those go at the next start.  Records whose layers are gone are not bel
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 
 import msgspec
@@ -32,6 +32,7 @@ class BuildCache:
         self.clock = clock
         self.layers = layers
         self.garbage = garbage
+        self.removers: dict[CacheKind, Callable[[CacheRecord], Awaitable[None]]] = {}  # of what is no layer
         self.by_key: dict[str, str] = {}
         self.needed: frozenset[Digest] | None = None
         self.kept: Counter[str] = Counter()  # layers, by how many records need them
@@ -112,7 +113,9 @@ class BuildCache:
         if old is not None and not self.users[old.id]:
             await self.remove([old])
 
-    def touch(self, record: CacheRecord, quick_key: Digest | None = None) -> CacheRecord:
+    def touch(
+        self, record: CacheRecord, quick_key: Digest | None = None, *, size_bytes: int | None = None
+    ) -> CacheRecord:
         """It was used, found by that key if it was."""
         current = self.ledger.build_cache.get(record.id)
         if current is None:
@@ -121,7 +124,13 @@ class BuildCache:
         if quick_key is not None and quick_key not in keys:
             keys = [*keys, quick_key][-MAX_QUICK_KEYS:]
             self.by_key[quick_key] = record.id
-        after = msgspec.structs.replace(current, used_ns=self.clock.now_ns(), uses=current.uses + 1, quick_keys=keys)
+        after = msgspec.structs.replace(
+            current,
+            used_ns=self.clock.now_ns(),
+            uses=current.uses + 1,
+            quick_keys=keys,
+            size_bytes=current.size_bytes if size_bytes is None else size_bytes,
+        )
         self.ledger.post(after)
         return after
 
@@ -145,7 +154,11 @@ class BuildCache:
             if layer_of(blob) in layers and layer_of(blob) not in self.kept
         ]
         await self.ledger.commit(*(Deletion(kind="build-layer", id=blob.id) for blob in gone))
-        freed = sum(info.size_bytes for layer in layers if (info := self.layers.get(ChainId(layer))) is not None)
+        for record in records:
+            if (remove := self.removers.get(record.kind)) is not None:
+                await remove(record)
+        freed = sum(record.size_bytes for record in records if record.kind in self.removers)
+        freed += sum(info.size_bytes for layer in layers if (info := self.layers.get(ChainId(layer))) is not None)
         await self.garbage.collect([*layers, *(blob.digest for blob in gone)])
         left = (self.layers.get(ChainId(layer)) for layer in layers)
         return freed - sum(info.size_bytes for info in left if info is not None)

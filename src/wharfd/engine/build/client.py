@@ -11,7 +11,7 @@ from typing import Protocol
 from wharfd.engine.build.ops import LayoutSource, LocalSource
 from wharfd.model.errors import NotFound
 from wharfd.model.tree import TreeEntry
-from wharfd.ports.localtrees import FileWriter, LocalTree
+from wharfd.ports.localtrees import FileWriter, HeldTree, LocalTree
 from wharfd.wire.authconfig import AuthConfig
 
 
@@ -27,7 +27,7 @@ class Duplex(Protocol):
 
 
 class BuildClient(Protocol):
-    async def sync(self, source: LocalSource, tree: LocalTree) -> None:
+    async def sync(self, source: LocalSource, tree: HeldTree) -> None:
         """Make `tree` like the client's directory `source.name` under the source's patterns.
 
         What `tree.entries()` has and the client has not is removed.  Owners are as the client tells them (buildx: all 0).
@@ -73,7 +73,7 @@ class ExportTarget(Protocol):
 class NothingOffered:
     """A client that has nothing (and a base for those that have little)."""
 
-    async def sync(self, source: LocalSource, tree: LocalTree) -> None:
+    async def sync(self, source: LocalSource, tree: HeldTree) -> None:
         raise NotFound(f"no local directory {source.name!r} was sent with the build")
 
     async def secret(self, secret_id: str) -> bytes:
@@ -95,6 +95,7 @@ __all__: Sequence[str] = (
     "ExportTarget",
     "ExportedTree",
     "FileWriter",
+    "HeldTree",
     "LocalTree",
     "NothingOffered",
     "SshAgent",

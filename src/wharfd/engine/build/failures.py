@@ -15,10 +15,11 @@ class StepFailed(EngineError):
 class ProcessFailed(StepFailed):
     """A process ended with a code that is not allowed."""
 
-    def __init__(self, vertex: Vertex, args: list[str], exit_code: int) -> None:
+    def __init__(self, vertex: Vertex, args: list[str], exit_code: int, *, oom_killed: bool = False) -> None:
         self.args_text = " ".join(args)
         self.exit_code = exit_code
-        super().__init__(vertex, f'process "{self.args_text}" did not complete successfully: exit code: {exit_code}')
+        reason = "cannot allocate memory" if oom_killed else f"exit code: {exit_code}"
+        super().__init__(vertex, f'process "{self.args_text}" did not complete successfully: {reason}')
 
     @property
     def classic(self) -> str:

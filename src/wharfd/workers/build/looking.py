@@ -52,6 +52,16 @@ def stat_entry(view: RootView, path: str) -> TreeEntry:
             os.close(parent)
 
 
+def resolve(view: RootView, path: str) -> TreeEntry:
+    """What a path leads to, all links followed; its path is that of the end.  Raises NotFound."""
+    with opened(view) as root:
+        real = real_path(root, path, follow=True)
+        status = status_of(root, real)
+        if status is None:
+            raise NotFound(f'"{absolute(path)}": not found')
+        return TreeEntry(path=real, mode=status.st_mode, uid=status.st_uid, gid=status.st_gid, size=status.st_size)
+
+
 def list_directory(view: RootView, path: str) -> list[TreeEntry]:
     """Raises NotFound, InvalidParameter (it is none)."""
     with opened(view) as root:

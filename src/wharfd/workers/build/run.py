@@ -8,7 +8,7 @@ from wharfd.model.tree import DigestedEntry, TreeEntry
 from wharfd.workers.build.actions import apply_actions
 from wharfd.workers.build.context import receive_context
 from wharfd.workers.build.digests import digest_selections
-from wharfd.workers.build.looking import list_directory, list_tree, read_range, stat_entry
+from wharfd.workers.build.looking import list_directory, list_tree, read_range, resolve, stat_entry
 from wharfd.workers.build.packing import export_tree, pack_layer
 from wharfd.workers.build.stubs import finish_run
 from wharfd.workers.protocol import (
@@ -21,6 +21,7 @@ from wharfd.workers.protocol import (
     PackLayer,
     ReadRange,
     ReceiveContext,
+    ResolvePath,
     StatEntry,
 )
 
@@ -30,6 +31,7 @@ BuildJob = (
     | DigestSelections
     | ReadRange
     | StatEntry
+    | ResolvePath
     | ListDirectory
     | ListTree
     | ExportTree
@@ -49,6 +51,8 @@ def run(job: BuildJob, descriptors: Sequence[int]) -> Answer:
             return read_range(view, path, offset, length)
         case StatEntry(view, path):
             return stat_entry(view, path)
+        case ResolvePath(view, path):
+            return resolve(view, path)
         case ListDirectory(view, path):
             return list_directory(view, path)
         case ListTree(view):

@@ -1,0 +1,94 @@
+"""What a build has told so far, for readers that come at any time, at their own pace.
+
+A log that is kept (for the history) holds at most `CLIP_BYTES` of a step's output; one that is not kept lets go of what its reader has
+seen, and makes the steps wait for him (`room`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from wharfd.engine.build.progress import LogOutput, Update
+from wharfd.model.ids import Digest
+
+CLIP_BYTES = 2 << 20
+CLIP_NOTICE = b"[output clipped, log limit 2MiB reached]\n"
+UNREAD_BYTES = 4 << 20
+
+
+class ProgressLog:
+    """Called with each update."""
+
+    def __init__(self, *, is_kept: bool) -> None:
+        self.is_kept = is_kept
+        self.updates: list[Update] = []
+        self.dropped = 0  # updates that came before `updates[0]`
+        self.is_over = False
+        self.output: dict[Digest, int] = {}
+        self.unread = 0
+        self.readers = 0
+        self.news = asyncio.Event()
+        self.read = asyncio.Event()
+
+    def __call__(self, update: Update) -> None:
+        if isinstance(update, LogOutput):
+            clipped = self.clip(update) if self.is_kept else update
+            if clipped is None:
+                return
+            update = clipped
+            self.unread += len(update.data)
+        self.updates.append(update)
+        self.wake()
+
+    def clip(self, update: LogOutput) -> LogOutput | None:
+        before = self.output.get(update.vertex, 0)
+        if before > CLIP_BYTES:
+            return None
+        self.output[update.vertex] = before + len(update.data)
+        if before + len(update.data) <= CLIP_BYTES:
+            return update
+        data = update.data[: CLIP_BYTES - before] + CLIP_NOTICE
+        return LogOutput(vertex=update.vertex, stream=update.stream, data=data, at_ns=update.at_ns)
+
+    def wake(self) -> None:
+        self.news.set()
+        self.news = asyncio.Event()
+
+    def close(self) -> None:
+        """No more will come."""
+        self.is_over = True
+        self.read.set()
+        self.wake()
+
+    async def room(self) -> None:
+        """For whoever produces output: returns when the reader is not too far behind."""
+        while not self.is_kept and self.readers and self.unread > UNREAD_BYTES and not self.is_over:
+            self.read.clear()
+            await self.read.wait()
+
+    async def follow(self) -> AsyncIterator[Sequence[Update]]:
+        """Everything, in batches, to the end."""
+        at = self.dropped
+        self.readers += 1
+        try:
+            while True:
+                news = self.news
+                batch = self.updates[at - self.dropped :]
+                if batch:
+                    at += len(batch)
+                    if not self.is_kept:
+                        self.let_go(at)
+                    yield batch
+                elif self.is_over:
+                    return
+                else:
+                    await news.wait()
+        finally:
+            self.readers -= 1
+            self.read.set()
+
+    def let_go(self, at: int) -> None:
+        gone = self.updates[: at - self.dropped]
+        del self.updates[: at - self.dropped]
+        self.dropped = at
+        self.unread -= sum(len(each.data) for each in gone if isinstance(each, LogOutput))
+        self.read.set()

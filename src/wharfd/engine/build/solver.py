@@ -1,0 +1,331 @@
+"""Carries out a graph for one build: what is known is taken from the cache, what is not is done, side by side where it can be.
+
+For each vertex there are two questions, each asked once: *what is it* (its key, and the record of its result if there is one) and *what
+does it give* (its roots).  The first does not need the second: a step whose result is known needs none of its inputs' results, unless it
+reads parts of them whose content nobody remembers.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from wharfd.engine.build.cache import BuildCache
+from wharfd.engine.build.failures import StepFailed
+from wharfd.engine.build.flights import Flights
+from wharfd.engine.build.graph import Output, Vertex, check, walk
+from wharfd.engine.build.keys import content_key, is_read, output_key, quick_key, selection_fact, uses
+from wharfd.engine.build.ops import Source
+from wharfd.engine.build.progress import Progress
+from wharfd.engine.build.reports import Audience, Report, VertexReport
+from wharfd.engine.build.roots import EMPTY, Root, root_of
+from wharfd.engine.build.scene import Scene
+from wharfd.engine.tasks import Tasks
+from wharfd.model.build import CacheKind, CacheRecord
+from wharfd.model.errors import EngineError, NotFound
+from wharfd.model.ids import ChainId, Digest
+from wharfd.model.tree import Selection
+from wharfd.ports.buildfiles import BuildFiles
+from wharfd.ports.clock import Clock
+from wharfd.ports.snapshots import SnapshotStore
+
+T = TypeVar("T")
+SOURCES = Source.__args__
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A source.  `record`: where it is cached; None: an image of the store, or a client's directory."""
+
+    key: Digest
+    root: Root
+    record: CacheRecord | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a step has made: its outputs, and which layers of them are new."""
+
+    outputs: Sequence[Root]
+    layers: Sequence[ChainId]
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a vertex is.  `found`: of a source."""
+
+    key: Digest
+    record: CacheRecord | None = None
+    found: Found | None = None
+
+
+class Sources(Protocol):
+    async def __call__(self, vertex: Vertex, scene: Scene, report: Report) -> Found: ...
+
+
+class Steps(Protocol):
+    async def __call__(self, vertex: Vertex, inputs: Sequence[Root], scene: Scene, report: Report) -> Made:
+        """Raises StepFailed, EngineError; nothing is left then."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Workshop:
+    """What all builds share."""
+
+    tasks: Tasks
+    clock: Clock
+    cache: BuildCache
+    snapshots: SnapshotStore
+    files: BuildFiles
+    sources: Sources
+    steps: Steps
+    new_id: Callable[[], str]
+    flights: Flights[CacheRecord] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.flights = Flights(self.tasks)
+
+
+class Solver:
+    """One build's.  `close` ends what is still under way."""
+
+    def __init__(
+        self, shop: Workshop, scene: Scene, emit: Progress, room: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self.shop = shop
+        self.scene = scene
+        self.emit = emit
+        self.room = room
+        self.reports: dict[Digest, VertexReport] = {}
+        self.answers: dict[tuple[str, Digest], Answer[Any]] = {}
+        self.used: list[str] = []
+        self.solving = 0
+        self.on_result: list[Callable[[Vertex, CacheRecord], None]] = []
+
+    async def close(self) -> None:
+        pending = [answer for answer in self.answers.values() if not answer.done.done()]
+        for answer in pending:
+            answer.task.cancel()
+        if pending:
+            await asyncio.wait([answer.task for answer in pending])
+        for report in self.reports.values():
+            report.abandon()
+        self.shop.cache.users.subtract(self.used)
+        self.shop.cache.users += type(self.shop.cache.users)()
+        self.used.clear()
+
+    async def roots(self, outputs: Sequence[Output | None]) -> Sequence[Root]:
+        """What the outputs are.  Raises StepFailed, InvalidParameter (a graph that cannot be carried out)."""
+        check(outputs)
+        self.announce(outputs)
+        self.solving += 1
+        try:
+            return await self.all([self.root(output) for output in outputs])
+        except Exception:
+            # The client is told of the first failure; nobody waits for what else is under way.
+            if self.solving == 1:
+                await self.give_up()
+            raise
+        finally:
+            self.solving -= 1
+
+    def announce(self, outputs: Iterable[Output | None]) -> None:
+        for vertex in walk(outputs):
+            if vertex.digest not in self.reports:
+                self.report(vertex).announce()
+
+    async def give_up(self) -> None:
+        pending = {key: answer for key, answer in self.answers.items() if not answer.done.done()}
+        for key, answer in pending.items():
+            answer.task.cancel()
+            del self.answers[key]
+        if pending:
+            await asyncio.wait([answer.task for answer in pending.values()])
+        for digest, report in list(self.reports.items()):
+            if not report.is_complete:
+                report.abandon()
+                del self.reports[digest]
+
+    def report(self, vertex: Vertex) -> VertexReport:
+        known = self.reports.get(vertex.digest)
+        if known is None:
+            known = VertexReport(vertex, self.emit, self.shop.clock.now_ns, self.room)
+            self.reports[vertex.digest] = known
+        return known
+
+    # the two questions
+
+    async def root(self, output: Output | None) -> Root:
+        if output is None:
+            return EMPTY
+        roots = await self.result(output.vertex)
+        return roots[output.index]
+
+    async def known(self, vertex: Vertex) -> Known:
+        return await self.once("known", vertex, lambda: self.find_out(vertex))
+
+    async def result(self, vertex: Vertex) -> Sequence[Root]:
+        return await self.once("result", vertex, lambda: self.obtain(vertex))
+
+    async def find_out(self, vertex: Vertex) -> Known:
+        if isinstance(vertex.op, SOURCES):
+            return await self.fetch(vertex)
+        inputs = await self.all([self.known(each.vertex) for each in vertex.inputs])
+        keys = [output_key(known.key, each.index) for known, each in zip(inputs, vertex.inputs, strict=True)]
+        may_use = not vertex.meta.ignore_cache
+        quick = None
+        if is_read(vertex):
+            quick = quick_key(vertex, keys)
+            if may_use and (record := self.use(quick)) is not None:
+                return self.cached(vertex, record)
+        try:
+            contents = await self.contents(vertex, keys)
+        except NotFound as error:
+            reason = f"failed to compute cache key: failed to calculate checksum of ref {vertex.digest[7:32]}: {error}"
+            self.report(vertex).complete(error=reason)
+            raise StepFailed(vertex, reason) from error
+        key = content_key(vertex, keys, contents)
+        if may_use and (record := self.use(key, quick)) is not None:
+            return self.cached(vertex, record)
+        return Known(key)
+
+    async def fetch(self, vertex: Vertex) -> Known:
+        report = self.report(vertex)
+        report.start()
+        try:
+            found = await self.shop.sources(vertex, self.scene, report)
+        except EngineError as error:
+            report.complete(error=str(error))
+            if isinstance(error, StepFailed):
+                raise
+            raise StepFailed(vertex, str(error)) from error
+        if found.record is not None:
+            self.hold(found.record)
+        report.complete(cached=found.cached)
+        return Known(found.key, found.record, found)
+
+    async def contents(self, vertex: Vertex, keys: Sequence[Digest]) -> dict[int, Sequence[Digest]]:
+        wanted = [(number, use.selections) for number, use in enumerate(uses(vertex)) if use.selections]
+        found = await self.all([self.digests(vertex.inputs[number], selections) for number, selections in wanted])
+        return {number: digests for (number, _), digests in zip(wanted, found, strict=True)}
+
+    async def digests(self, output: Output, selections: Sequence[Selection]) -> Sequence[Digest]:
+        """Of parts of an output.  Raises NotFound."""
+        known = await self.known(output.vertex)
+        name = f"{output.index}:{selection_fact(selections)}"
+        if known.record is not None and (remembered := known.record.facts.get(name)) is not None:
+            return msgspec.json.decode(remembered, type=list[Digest])
+        root = await self.root(output)
+        if root.local is not None:
+            return [self.local_digest(root, selection) for selection in selections]
+        digests = await self.shop.files.digests(self.shop.snapshots.view(root.layers), selections)
+        record = self.shop.cache.find(known.key)
+        if record is not None:
+            self.shop.cache.remember(record, name, msgspec.json.encode(digests).decode())
+        return digests
+
+    def local_digest(self, root: Root, selection: Selection) -> Digest:
+        assert root.local is not None
+        found = root.local.index.select(selection)
+        if found is None:
+            path = "/" + selection.path.strip("/")
+            raise NotFound(f'"{path}": not found')
+        return found
+
+    async def obtain(self, vertex: Vertex) -> Sequence[Root]:
+        known = await self.known(vertex)
+        if known.found is not None:
+            return [known.found.root]
+        record = known.record or await self.carry_out(vertex, known.key)
+        for hook in self.on_result:
+            hook(vertex, record)
+        return [root_of(layers) for layers in record.outputs]
+
+    async def carry_out(self, vertex: Vertex, key: Digest) -> CacheRecord:
+        inputs = await self.all([self.root(each) for each in vertex.inputs])
+        parents = [(await self.known(each.vertex)).record for each in vertex.inputs]
+        report = self.report(vertex)
+
+        async def work(audience: Audience) -> CacheRecord:
+            made = await self.shop.steps(vertex, inputs, self.scene, audience)
+            record = CacheRecord(
+                id=self.shop.new_id(),
+                key=key,
+                kind=CacheKind.REGULAR,
+                description=vertex.name,
+                outputs=[list(root.layers) for root in made.outputs],
+                made=list(made.layers),
+                parents=[parent.id for parent in parents if parent is not None],
+                size_bytes=made.size_bytes,
+                created_ns=self.shop.clock.now_ns(),
+            )
+            await self.shop.cache.add(record)
+            return record
+
+        flight = f"{key}:{self.scene.options.ref}" if vertex.meta.ignore_cache else key
+        try:
+            record = await self.shop.flights.join(flight, report, work, self.hold)
+        except EngineError as error:
+            failure = error if isinstance(error, StepFailed) else StepFailed(vertex, str(error))
+            report.complete(error=str(failure))
+            raise failure from error
+        report.complete()
+        return record
+
+    # cache
+
+    def use(self, key: Digest, quick: Digest | None = None) -> CacheRecord | None:
+        record = self.shop.cache.find(key)
+        if record is None:
+            return None
+        record = self.shop.cache.touch(record, quick)
+        self.hold(record)
+        return record
+
+    def hold(self, record: CacheRecord) -> None:
+        """It is not pruned as long as this build is open."""
+        self.shop.cache.users[record.id] += 1
+        self.used.append(record.id)
+
+    def cached(self, vertex: Vertex, record: CacheRecord) -> Known:
+        self.report(vertex).complete(cached=True)
+        return Known(Digest(record.key), record)
+
+    # asking once
+
+    async def once(self, what: str, vertex: Vertex, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        answer = self.answers.get((what, vertex.digest))
+        if answer is None:
+            answer = Answer(self.shop.tasks, work(), f"build-{what}:{vertex.digest[7:19]}")
+            self.answers[what, vertex.digest] = answer
+        found: T = await asyncio.shield(answer.done)
+        return found
+
+    async def all(self, questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        """The answers, in order; the first error as soon as there is one."""
+        return list(await asyncio.gather(*questions))
+
+
+class Answer(Generic[T]):
+    """The outcome of work that goes on whether anybody waits or not."""
+
+    def __init__(self, tasks: Tasks, work: Coroutine[Any, Any, T], name: str) -> None:
+        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.task = tasks.spawn(self.carry_out(work), name)
+
+    async def carry_out(self, work: Coroutine[Any, Any, T]) -> None:
+        try:
+            outcome = await work
+        except asyncio.CancelledError:
+            self.done.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - it is for whoever asked
+            self.done.set_exception(error)
+            self.done.exception()  # retrieved, also if nobody waits any more
+        else:
+            if not self.done.done():
+                self.done.set_result(outcome)

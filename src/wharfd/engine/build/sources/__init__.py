@@ -1,0 +1,1 @@
+"""Where roots come from: images, clients' directories, the web, git."""

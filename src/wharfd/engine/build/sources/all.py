@@ -1,0 +1,24 @@
+"""Which source brings what."""
+
+from wharfd.engine.build.graph import Vertex
+from wharfd.engine.build.ops import ImageSource, LocalSource
+from wharfd.engine.build.reports import Report
+from wharfd.engine.build.scene import Scene
+from wharfd.engine.build.solver import Found
+from wharfd.engine.build.sources.images import ImageSources
+from wharfd.engine.build.sources.local import LocalSources
+from wharfd.model.errors import NotImplementedHere
+
+
+class AllSources:
+    def __init__(self, *, images: ImageSources, local: LocalSources) -> None:
+        self.images = images
+        self.local = local
+
+    async def __call__(self, vertex: Vertex, scene: Scene, report: Report) -> Found:
+        match vertex.op:
+            case ImageSource() as op:
+                return await self.images(vertex, op, scene, report)
+            case LocalSource() as op:
+                return await self.local(op, scene, report)
+        raise NotImplementedHere(f"build source {type(vertex.op).__name__}")
