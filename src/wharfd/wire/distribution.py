@@ -105,10 +105,19 @@ def read_refusal(
 def next_link(headers: Sequence[str]) -> str:
     """The target of the `Link` whose relation is `next`; empty if there is none."""
     for header in headers:
-        for match in re.finditer(r"<([^<>\s]*)>((?:\s*;[^<>]*?)?)(?=,\s*<|\s*$)", header):
-            if re.search(r";\s*rel\s*=\s*\"?next\"?\s*(?:;|$)", match[2], re.IGNORECASE):
-                return match[1]
+        for link in header.split("<")[1:]:
+            target, closed, parameters = link.partition(">")
+            if closed and not any(c.isspace() for c in target) and _is_next(parameters):
+                return target
     return ""
+
+
+def _is_next(parameters: str) -> bool:
+    for parameter in parameters.split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "rel" and "next" in value.strip(' \t,"').lower().split():
+            return True
+    return False
 
 
 def parse_content_range(header: str) -> tuple[int, int, int | None] | None:

@@ -87,6 +87,8 @@ def test_any_body_gives_one_line(status: int, body: bytes, quote: bool) -> None:
         (["</x>; rel=previous"], ""),
         (['</x>; title="next"'], ""),
         (["</x>", "</y>;rel=next"], "/y"),
+        (['</x>; rel="last next"'], "/x"),
+        (["</a b>; rel=next"], ""),
         (["rel=next"], ""),
     ],
 )
