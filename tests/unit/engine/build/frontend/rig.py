@@ -110,7 +110,7 @@ def written(result: BuildResult, warnings: Sequence[Warned] = ()) -> str:
         platform = vertex.platform
         if platform is not None and platform != AMD64:
             lines.append(f"   platform {platform.os}/{platform.architecture}/{platform.variant}")
-        lines.append(f"   {compact(msgspec.to_builtins(vertex.op))}")
+        lines.append(f"   {compact(vertex.op)}")
     for name, root in result.roots.items():
         lines.append(f"root {name or '-'}: {numbers[root.vertex.digest] if root else 'empty'}")
     for key, value in sorted(result.metadata.items()):
@@ -127,14 +127,26 @@ def written(result: BuildResult, warnings: Sequence[Warned] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def compact(value: Json) -> str:
-    return json.dumps(without_defaults(value), sort_keys=True)
+def compact(op: msgspec.Struct) -> str:
+    return json.dumps(plain(op), sort_keys=True)
 
 
-def without_defaults(value: Json) -> Json:
-    """Without what is empty; paths and commands stay."""
-    if isinstance(value, dict):
-        return {key: without_defaults(each) for key, each in value.items() if each not in (None, "", [], {}, False)}
-    if isinstance(value, list):
-        return [without_defaults(each) for each in value]
-    return value
+def plain(value: object) -> Json:
+    """Structs without what is at its default."""
+    if isinstance(value, msgspec.Struct):
+        found: dict[str, Json] = {}
+        tag = type(value).__struct_config__.tag
+        if isinstance(tag, str):
+            found[str(type(value).__struct_config__.tag_field)] = tag
+        for each in msgspec.structs.fields(value):
+            field_value = getattr(value, each.name)
+            if each.default_factory is not msgspec.NODEFAULT:
+                default = each.default_factory()
+            else:
+                default = each.default
+            if field_value != default:
+                found[each.name] = plain(field_value)
+        return found
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return msgspec.to_builtins(value)

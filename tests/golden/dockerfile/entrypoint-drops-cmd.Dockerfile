@@ -1,0 +1,2 @@
+FROM app/base
+ENTRYPOINT ["/new"]

@@ -1,0 +1,2 @@
+# syntax=somebody/else:1
+FROM alpine

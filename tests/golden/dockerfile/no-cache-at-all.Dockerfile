@@ -1,0 +1,4 @@
+FROM alpine
+WORKDIR /w
+RUN a
+COPY b /c

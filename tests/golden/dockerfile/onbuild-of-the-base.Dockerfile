@@ -1,0 +1,2 @@
+FROM app/onbuild
+RUN after

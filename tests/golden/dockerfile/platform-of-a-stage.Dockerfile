@@ -1,0 +1,5 @@
+FROM --platform=$BUILDPLATFORM golang AS build
+ARG TARGETOS TARGETARCH TARGETPLATFORM
+RUN GOOS=$TARGETOS GOARCH=$TARGETARCH go build
+FROM alpine
+COPY --from=build /app /app

@@ -1,0 +1,3 @@
+# check=skip=MaintainerDeprecated;error=true
+FROM alpine AS Big
+MAINTAINER me
