@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from wharfd.api.grpc.gateway import OpenBuild, OpenBuilds, cache_refs, frontend_name
+from wharfd.api.grpc.gateway import OpenBuild, OpenBuilds, cache_refs
 from wharfd.api.grpc.methods import streaming, unary
 from wharfd.api.grpc.progress import encode_updates
 from wharfd.api.grpc.rpc import Handler
@@ -130,7 +130,7 @@ class Control:
         if request.frontend:
             return await build.run_frontend(
                 FrontendRequest(
-                    name=frontend_name(request.frontend, request.frontend_attrs),
+                    name=request.frontend,
                     attributes=dict(request.frontend_attrs),
                     inputs={name: build.refs.take_in(each) for name, each in request.frontend_inputs.items()},
                     cache_imports=imports_of(request.cache),

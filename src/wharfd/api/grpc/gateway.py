@@ -20,7 +20,7 @@ from wharfd.engine.build.ops import ImageSource, ResolveMode
 from wharfd.engine.build.progress import Warned
 from wharfd.engine.build.requests import BuildResult, CacheRef, FrontendRequest
 from wharfd.engine.build.service import Build
-from wharfd.model.errors import InvalidParameter, NotFound, NotImplementedHere
+from wharfd.model.errors import InvalidParameter, NotFound
 from wharfd.model.ids import Digest
 from wharfd.wire.fsutil import encode_stat
 from wharfd.wire.grpc import Metadata, RpcError, StatusCode
@@ -30,8 +30,6 @@ from wharfd.wire.proto import gateway_pb2 as pb
 SERVICE = "/moby.buildkit.v1.frontend.LLBBridge/"
 BUILD_ID = "buildkit-controlapi-buildid"
 WAIT_S = 10.0  # for a build that is not open yet
-DOCKERFILE = "dockerfile.v0"
-GATEWAY = "gateway.v0"
 
 
 class OpenBuild:
@@ -57,9 +55,11 @@ class OpenBuild:
 
     async def run_frontend(self, request: FrontendRequest) -> BuildResult:
         try:
-            return await self.build.run_frontend(request)
+            result = await self.build.run_frontend(request)
         except Exception as e:
             raise self.refs.explain(e, request.name) from e
+        self.refs.places.update(result.places)
+        return result
 
 
 class OpenBuilds:
@@ -237,29 +237,11 @@ def mode_of(text: str) -> ResolveMode:
 
 def frontend_request(request: pb.SolveRequest, refs: References) -> FrontendRequest:
     return FrontendRequest(
-        name=frontend_name(request.frontend, request.frontend_opt),
+        name=request.frontend,
         attributes=dict(request.frontend_opt),
         inputs={name: refs.take_in(definition) for name, definition in request.frontend_inputs.items()},
         cache_imports=cache_refs(request.cache_imports),
     )
-
-
-def frontend_name(name: str, attributes: Mapping[str, str]) -> str:
-    """The Dockerfile frontend's images are served by our own.  Raises NotImplementedHere for others."""
-    if name != GATEWAY:
-        return name
-    source = attributes.get("source", "")
-    if is_dockerfile_frontend(source):
-        return DOCKERFILE
-    raise NotImplementedHere(
-        f"frontend image {source} is not run by this engine, which has a Dockerfile frontend of its own"
-    )
-
-
-def is_dockerfile_frontend(ref: str) -> bool:
-    repository = ref.partition("@")[0].removeprefix("docker.io/")
-    repository = repository.rpartition(":")[0] if ":" in repository.rpartition("/")[2] else repository
-    return repository in {"docker/dockerfile", "docker/dockerfile-upstream"}
 
 
 def cache_refs(entries: Sequence[control_pb2.CacheEntry]) -> list[CacheRef]:

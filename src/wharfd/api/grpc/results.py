@@ -13,14 +13,14 @@ from google.protobuf import json_format
 
 from wharfd.api.grpc.failures import rpc_error
 from wharfd.api.grpc.llb import decode_definition, encode_definition
-from wharfd.api.grpc.llb.decode import Place
-from wharfd.api.grpc.progress import encode_file, encode_range
+from wharfd.api.grpc.progress import encode_range
 from wharfd.engine.build.failures import ProcessFailed, StepFailed
 from wharfd.engine.build.graph import Output
 from wharfd.engine.build.progress import SourceFile, SourceRange
-from wharfd.engine.build.requests import Attestation, BuildResult
+from wharfd.engine.build.requests import Attestation, BuildResult, Place
 from wharfd.model.errors import InvalidParameter, NotFound
 from wharfd.model.ids import Digest
+from wharfd.wire.dockerfile.errors import DockerfileError
 from wharfd.wire.grpc import Detail, RpcError
 from wharfd.wire.proto import gateway_pb2 as pb
 from wharfd.wire.proto import llb_pb2
@@ -35,7 +35,7 @@ class References:
     def __init__(self) -> None:
         self._outputs: dict[str, Output | None] = {"": None}
         self._numbers = count(1)
-        self.places: dict[Digest, list[Place]] = {}
+        self.places: dict[Digest, Sequence[Place]] = {}
 
     def add(self, output: Output | None) -> str:
         """Its id; an empty root has none."""
@@ -132,9 +132,9 @@ class References:
         places: Sequence[Place] = ()
         if isinstance(error, StepFailed):
             places = self.places.get(error.vertex.digest, ())
-        source = getattr(error, "source", None)
-        if isinstance(source, tuple):
-            places = [source]
+        if isinstance(error, DockerfileError) and error.filename:
+            file = SourceFile(filename=error.filename, data=error.data)
+            places = [(file, tuple(SourceRange(start_line=each.start, end_line=each.end) for each in error.ranges))]
         if frontend and not isinstance(error, StepFailed):
             details.append(json_detail("errdefs.Frontend", {"name": frontend}))
         details += [source_detail(file, ranges) for file, ranges in places]
@@ -156,6 +156,3 @@ def source_detail(file: SourceFile, ranges: Sequence[SourceRange]) -> Detail:
 def json_detail(name: str, value: object) -> Detail:
     """# Docker: these details are JSON, whatever gRPC's are otherwise."""
     return f"{TYPE_PREFIX}{name}+json", msgspec.json.encode(value)
-
-
-__all__ = ["References", "encode_file", "json_detail", "source_detail"]

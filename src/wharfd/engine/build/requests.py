@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from wharfd.engine.build.client import ExportTarget
 from wharfd.engine.build.graph import Output
+from wharfd.engine.build.progress import SourceFile, SourceRange
 from wharfd.model.ids import Digest
 from wharfd.wire.oci import Platform
 
@@ -95,6 +96,9 @@ class Step:
     is_run: bool = False
 
 
+Place = tuple[SourceFile, tuple[SourceRange, ...]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
     """What a frontend made of its request, or a client put together by himself (LLBBridge.Return).
@@ -102,12 +106,13 @@ class BuildResult:
     `roots`: by platform id (`linux/amd64`; "" if there is only one and nobody asked).  None is an empty root.  `metadata`: with BuildKit's
     keys: `containerimage.config` or `containerimage.config/<platform>` (JSON of an OCI image config; the exporter fills in `rootfs`,
     empties or adds to `history` until it fits), `refs.platforms`, `containerimage.inlinecache`, `source-date-epoch`, …
-    `steps`: in the order of the Dockerfile, for all that was built up to the target.
+    `steps`: in the order of the Dockerfile, for all that was built up to the target.  `places`: by vertex, the lines it was made from.
     """
 
     roots: Mapping[str, Output | None] = field(default_factory=dict)
     metadata: Mapping[str, bytes] = field(default_factory=dict)
     steps: Sequence[Step] = ()
+    places: Mapping[Digest, Sequence[Place]] = field(default_factory=dict)
     attestations: Mapping[str, Sequence["Attestation"]] = field(default_factory=dict)
 
 

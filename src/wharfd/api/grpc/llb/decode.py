@@ -11,6 +11,7 @@ from wharfd.api.grpc.llb.sources import decode_source
 from wharfd.engine.build import ops
 from wharfd.engine.build.graph import Output, ProgressGroup, Vertex, VertexMeta
 from wharfd.engine.build.progress import SourceFile, SourceRange
+from wharfd.engine.build.requests import Place
 from wharfd.model.errors import InvalidParameter, NotImplementedHere
 from wharfd.model.ids import Digest
 from wharfd.wire.oci import Platform
@@ -35,7 +36,6 @@ SHARING = {
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
-Place = tuple[SourceFile, tuple[SourceRange, ...]]
 
 
 @dataclass(frozen=True, slots=True)

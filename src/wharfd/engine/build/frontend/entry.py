@@ -14,9 +14,10 @@ from wharfd.engine.build.frontend.rules import CheckOptions, parse_check_options
 from wharfd.engine.build.frontend.settings import Settings, settings_of
 from wharfd.engine.build.graph import Output
 from wharfd.engine.build.progress import SourceFile, SourceRange, Warned
-from wharfd.engine.build.requests import BuildResult, FrontendRequest, Step
+from wharfd.engine.build.requests import BuildResult, FrontendRequest, Place, Step
 from wharfd.engine.build.service import Bridge
 from wharfd.model.errors import EngineError, InvalidParameter, NotFound, NotImplementedHere
+from wharfd.model.ids import Digest
 from wharfd.wire.dockerfile import Dockerfile, DockerfileError, parse_dockerfile
 from wharfd.wire.dockerfile.directives import detect_syntax, directive_of
 from wharfd.wire.oci import Platform, format_platform, normalise
@@ -213,6 +214,12 @@ class Work:
                 metadata[f"{BASE_CONFIG}{suffix}"] = conversion.base_image.encode()
             entries.append({"ID": identifier, "Platform": platform})
         metadata[PLATFORMS] = msgspec.json.encode({"Platforms": entries})
+        places: dict[Digest, list[Place]] = {}
+        for step in (step for conversion in reversed(conversions) for step in reversed(conversion.steps)):
+            output = builder.build(step.output)
+            if output is not None:  # a step that changes no file has its predecessor's: what made it comes last here
+                lines = SourceRange(start_line=step.lines.start, end_line=step.lines.end)
+                places[output.vertex.digest] = [(self.loaded.source, (lines,))]
         steps = [
             Step(
                 text=step.text,
@@ -223,7 +230,7 @@ class Work:
             )
             for step in conversions[0].steps
         ]
-        return BuildResult(roots=roots, metadata=metadata, steps=steps)
+        return BuildResult(roots=roots, metadata=metadata, steps=steps, places=places)
 
 
 def check_directive(data: bytes) -> str:

@@ -57,6 +57,7 @@ class StepDraft:
     image: Image
     stage: int
     is_run: bool
+    lines: LineRange
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +87,14 @@ def carry_out(state: StageState, shop: Workshop) -> None:
     if state.stage is not None:
         source = state.stage.start.source
         shop.steps.append(
-            StepDraft(text=source, output=state.output, image=state.image, stage=state.index, is_run=False)
+            StepDraft(
+                text=source,
+                output=state.output,
+                image=state.image,
+                stage=state.index,
+                is_run=False,
+                lines=state.stage.start.lines,
+            )
         )
     for planned in state.commands:
         walker = Walker(state, shop, planned)
@@ -98,7 +106,14 @@ def carry_out(state: StageState, shop: Workshop) -> None:
         text = planned.command.source
         is_run = isinstance(planned.command, Run)
         shop.steps.append(
-            StepDraft(text=text, output=state.output, image=state.started, stage=state.index, is_run=is_run)
+            StepDraft(
+                text=text,
+                output=state.output,
+                image=state.started,
+                stage=state.index,
+                is_run=is_run,
+                lines=planned.command.lines,
+            )
         )
     state.is_finished = True
 
