@@ -140,7 +140,7 @@ def takes_heredocs(name: str, arguments: str) -> bool:
 
 
 def check_length(line: str, number: int) -> None:
-    if len(line) > MAX_LINE // 4 and len(line.encode()) > MAX_LINE:
+    if len(line) > MAX_LINE // 4 and len(line.encode(errors="surrogatepass")) > MAX_LINE:
         message = f"dockerfile line greater than max allowed size of {MAX_LINE}"
         raise DockerfileError(message, LineRange(number, number))
 
