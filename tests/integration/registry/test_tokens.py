@@ -58,6 +58,10 @@ async def test_what_is_private_is_denied_as_if_it_were_not_there(make: Make, rig
                 f"pull access denied for {rig.real.host}/{name.removesuffix(':1')}, repository does not exist or may require "
                 "'docker login': denied: requested access to the resource is denied"
             )
+    rig.tokens.asked.clear()
+    with pytest.raises(PullDenied):
+        await registry.resolve(rig.ref("private/app:1"))
+    assert len(rig.tokens.asked) == 1
     with pytest.raises(PullDenied):
         await fetched(registry, rig.ref("private/app"), described(LAYER))
     assert (await registry.document(rig.ref("private/app:1"), LOGIN)).data == manifest_of(CONFIG, LAYER)

@@ -69,6 +69,8 @@ class Authority:
         self.challenges.move_to_end(endpoint.url)
         while len(self.challenges) > KEPT_CHALLENGES:
             self.challenges.popitem(last=False)
+        if used and chosen.parameters.get("error") == "insufficient_scope":
+            return False  # a token that was good, for what it allows
         is_news = known != self.challenges[endpoint.url]
         return is_news or not used or chosen.scheme == "bearer"
 

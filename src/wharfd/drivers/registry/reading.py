@@ -113,7 +113,9 @@ class Reading:
                     login=login,
                     headers=[("Accept", ", ".join(ACCEPT))],
                 )
-            except Refused:
+            except Refused as e:
+                if e.status == 401:
+                    refuse_pull(e, ref)  # a wrong password is not sent twice
                 # HEAD has no words, and some registries do not know it: the document itself is asked for.
                 return (await self.read_document(endpoint, ref, login, "")).descriptor
             answer.close()

@@ -149,6 +149,15 @@ async def test_a_refused_token_is_fetched_anew(authority: Authority) -> None:
     assert await asked(authority, OWN, None, "a") == "Bearer t2"
 
 
+async def test_a_token_that_allows_too_little_is_not_asked_for_twice(authority: Authority) -> None:
+    authority.learn(OWN, [BEARER], "")
+    used = await asked(authority, OWN, None, "a")
+    denied = Challenge("bearer", {**BEARER.parameters, "error": "insufficient_scope"})
+    assert not authority.learn(OWN, [denied], used)
+    assert authority.learn(OWN, [denied], "")
+    assert await asked(authority, OWN, None, "a") == "Bearer t2", "later it may allow more"
+
+
 async def test_a_token_that_ends_soon_is_not_kept_long(authority: Authority, server: TokenServer) -> None:
     authority.learn(OWN, [BEARER], "")
     server.replies = [Reply(200, {"access_token": "a1", "expires_in": 0.000001})]
