@@ -176,7 +176,9 @@ def encode(document: Manifest | Index | Descriptor | list[ArchiveImage]) -> byte
 def encode_config(document: ConfigDocument) -> bytes:
     """The config blob of a new image; what is empty is left out, save what the specification wants."""
     plain = msgspec.to_builtins(document)
-    plain["config"] = _without_empty(plain["config"])
+    plain["config"] = run_config = _without_empty(plain["config"])
+    if "Healthcheck" in run_config:
+        run_config["Healthcheck"] = _without_empty(run_config["Healthcheck"])
     plain["history"] = [_without_empty(entry) for entry in plain["history"]]
     wanted = {key: plain[key] for key in ("architecture", "os", "config", "rootfs")}
     return msgspec.json.encode({**_without_empty(plain), **wanted})
