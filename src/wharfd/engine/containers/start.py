@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+import msgspec
+
 from wharfd.engine import lifecycle
 from wharfd.engine.containers.attachment import Attached, Attachment
 from wharfd.engine.containers.debts import Debts
@@ -31,6 +33,7 @@ from wharfd.ports.runtime import Launch, Launched, RuntimeDriver
 from wharfd.ports.storage import RootfsStore
 from wharfd.ports.volumes import VolumeDriver
 
+CONTAINER = "container:"
 FAILED = 128  # Docker: the exit code of a container that could not be started for a reason that has none of its own
 
 
@@ -179,12 +182,22 @@ class Start:
         for _, volume in volumes_of(self.ledger, attempt.record):
             await self.volumes[volume.driver].mount(volume)
         attempt.attached = await self.attachment.attach(attempt.record)
+        attempt.record = self.named_as_its_neighbour(attempt.record)
         paths = self.files.write(attempt.record, attempt.attached.networks)
         try:
             attempt.launch = await self.planner(attempt.record, Ground(rootfs, attempt.attached.sandbox_key, paths))
         except InvalidParameter as error:
             # Docker: what is wrong with the container is no fault of the request that starts it.
             raise Internal(str(error)) from error
+
+    def named_as_its_neighbour(self, record: ContainerRecord) -> ContainerRecord:
+        """Docker: who joins another's network has its hostname, too, and keeps it."""
+        mode = record.host_config.network_mode
+        if not mode.startswith(CONTAINER):
+            return record
+        other = self.ledger.container(mode.removeprefix(CONTAINER)).config
+        config = msgspec.structs.replace(record.config, hostname=other.hostname, domainname=other.domainname)
+        return msgspec.structs.replace(record, config=config)
 
     def running(self, attempt: Attempt, launched: Launched, at_ns: int) -> ContainerRecord:
         attached, launch = attempt.attached, attempt.launch

@@ -19,7 +19,7 @@ from wharfd.model.errors import (
     StartFailed,
 )
 from wharfd.ports.runtime import Launch
-from wharfd.testing.builders import a_host_config, a_network, a_volume
+from wharfd.testing.builders import a_config, a_host_config, a_network, a_volume
 from wharfd.testing.runtime import Phase
 
 
@@ -120,6 +120,13 @@ async def test_a_container_joins_anothers_sandbox(rig: Rig) -> None:
     rig.world.runtime.exit(joined.id)
     await rig.settle()
     assert list(rig.world.sandboxes.keys) == [other.sandbox_id]
+
+
+async def test_who_joins_anothers_network_has_its_hostname(rig: Rig) -> None:
+    other = await rig.running(config=a_config(hostname="box", domainname="example.test"))
+    mode = a_host_config(network_mode=f"container:{other.id}")
+    joined = await rig.running(config=a_config(hostname="mine"), host_config=mode, networks={})
+    assert (joined.config.hostname, joined.config.domainname) == ("box", "example.test")
 
 
 async def test_a_container_cannot_join_one_that_does_not_run(rig: Rig) -> None:

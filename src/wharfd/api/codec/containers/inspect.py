@@ -31,6 +31,8 @@ KEPT_OPTIONS = ("BindOptions", "VolumeOptions", "ImageOptions", "TmpfsOptions")
 
 def encode_inspect(view: ContainerView, behaviour: Behaviour) -> JsonObject:
     record = view.record
+    # Docker: files of a container that was never started are not told of.
+    place = f"{view.directory}/" if record.started_ns else ""
     doc: JsonObject = {
         "Id": record.id,
         "Created": format_rfc3339_nano(record.created_ns),
@@ -38,10 +40,10 @@ def encode_inspect(view: ContainerView, behaviour: Behaviour) -> JsonObject:
         "Args": record.args,
         "State": encode_state(view),
         "Image": record.image_id,
-        "ResolvConfPath": f"{view.directory}/resolv.conf",
-        "HostnamePath": f"{view.directory}/hostname",
-        "HostsPath": f"{view.directory}/hosts",
-        "LogPath": record.log_path,
+        "ResolvConfPath": place and f"{place}resolv.conf",
+        "HostnamePath": place and f"{place}hostname",
+        "HostsPath": place and f"{place}hosts",
+        "LogPath": place and record.log_path,
         "Name": f"/{record.name}",
         "RestartCount": record.restart_count,
         "Driver": record.driver,
