@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wharfd.api.router import Route
+from wharfd.api.streams import send_progress
 from wharfd.api.transport import Request
 from wharfd.model.errors import Internal, InvalidParameter
 
@@ -34,6 +35,11 @@ class BuildkitHandlers:
             Route(method="POST", pattern="/session", handler=self.session, name="build.session", since="1.31"),
             Route(method="POST", pattern="/grpc", handler=self.grpc, name="build.grpc", undocumented=True),
         ]
+
+    async def build(self, request: Request) -> None:
+        """`POST /build?version=2`."""
+        door, query = self.door, request.query
+        await send_progress(request, lambda progress: door.build(query, progress))
 
     async def grpc(self, request: Request) -> None:
         """Docker: a request for another protocol is the server's fault here, and the client's at `/session`."""
