@@ -185,7 +185,7 @@ class Cli:
     ) -> Done:
         """Run it to its end.  Unless told otherwise a success must be silent on standard error, and a failure may say anything there.
 
-        Texts may have `@name`, IMAGE and DIR, as the line itself.  A trailing newline of `err` is left out of the comparison.
+        Texts may have `@name`, PREFIX, IMAGE and DIR, as the line itself.  A trailing newline of `err` is left out of the comparison.
         """
         words = self.words(line)
         try:

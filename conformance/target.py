@@ -20,6 +20,7 @@ LABEL = "conformance.run"
 _NAME = re.compile(r"(?<![\w@])@([a-z][a-z0-9_.-]*)")
 _IMAGE = re.compile(r"\bIMAGE\b")
 _DIRECTORY = re.compile(r"\bDIR\b")
+_PREFIX = re.compile(r"\bPREFIX\b")
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -52,7 +53,8 @@ class Target:
         return f"{LABEL}={self.prefix}"
 
     def expand(self, text: str) -> str:
-        """`@web` is the run's own "web", IMAGE its base image, DIR the scenario's directory."""
+        """`@web` is the run's own "web" (its prefix: PREFIX), IMAGE its base image, DIR the scenario's directory."""
+        text = _PREFIX.sub(self.prefix, text)
         return _NAME.sub(rf"{self.prefix}\1", _IMAGE.sub(self.image, _DIRECTORY.sub(str(self.directory), text)))
 
     @property

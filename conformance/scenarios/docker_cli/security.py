@@ -92,13 +92,8 @@ def _(docker: Cli) -> None:
 
 @scenario("security", "masked and read-only paths, and systempaths=unconfined")
 def _(docker: Cli) -> None:
-    docker(
-        "run --rm IMAGE sh -c 'wc -c < /proc/kcore; ls /proc/scsi /sys/firmware | grep -c ^[a-z]'",
-        out="0\n0\n",
-        code=1,
-        err=ANY,
-    )
-    done = docker("run --rm IMAGE sh -c 'echo x > /proc/sysrq-trigger'", code=1)
+    docker("run --rm IMAGE sh -c 'cat /proc/keys /proc/timer_list /sys/firmware/* 2>/dev/null | wc -c'", out="0\n")
+    done = docker("run --rm IMAGE sh -c 'echo x > /proc/sys/kernel/shmmax'", code=1)
     holds("Read-only file system" in done.err, f"errors: {done.err!r}")
     docker("create --name @c --security-opt systempaths=unconfined IMAGE true")
     config = docker.inspect("@c")["HostConfig"]
