@@ -56,6 +56,7 @@ from wharfd.engine.containers.removal import Removal
 from wharfd.engine.containers.remove import Remove
 from wharfd.engine.containers.rename import RenameContainer
 from wharfd.engine.containers.restart import Restart
+from wharfd.engine.containers.shm import SharedMemory
 from wharfd.engine.containers.shutdown import Shutdown
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Start
@@ -153,7 +154,10 @@ class Engine:
             new_id=fresh_id,
             upstreams=name_files.upstreams,
         )
-        debts = Debts(ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes)
+        shm = SharedMemory(ledger=ledger, files=d.files)
+        debts = Debts(
+            ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes, shm=shm
+        )
         removal = Removal(
             ledger=ledger,
             locks=locks,
@@ -189,6 +193,7 @@ class Engine:
             debts=debts,
             removal=removal,
             waiters=waiters,
+            shm=shm,
             logs=d.logs,
             onlookers=audience,
         )

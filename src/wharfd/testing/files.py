@@ -12,6 +12,7 @@ class FakeFiles(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.content: dict[str, dict[str, bytes]] = {}
+        self.shared: dict[str, int] = {}
 
     async def open(self) -> None:
         self.enter("open")
@@ -26,6 +27,18 @@ class FakeFiles(Fake):
     def rewrite(self, container_id: ContainerId, files: Mapping[str, bytes]) -> None:
         self.enter("rewrite")
         self.content[container_id].update(files)
+
+    def shm(self, container_id: ContainerId) -> str:
+        return f"{self.directory(container_id)}/shm"
+
+    async def mount_shm(self, container_id: ContainerId, size_bytes: int) -> str:
+        self.enter("mount_shm")
+        self.shared[container_id] = size_bytes
+        return self.shm(container_id)
+
+    async def unmount_shm(self, container_id: ContainerId) -> None:
+        self.enter("unmount_shm")
+        self.shared.pop(container_id, None)
 
     async def remove(self, container_id: ContainerId) -> None:
         self.enter("remove")

@@ -28,6 +28,7 @@ from wharfd.engine.containers.pause import Pause, Unpause
 from wharfd.engine.containers.removal import Removal
 from wharfd.engine.containers.remove import Remove
 from wharfd.engine.containers.restart import Restart
+from wharfd.engine.containers.shm import SharedMemory
 from wharfd.engine.containers.shutdown import Shutdown
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Ground, Start
@@ -181,8 +182,9 @@ class Rig:
             name_servers=self.watched("name_servers", world.name_servers),
             new_id=fresh_id,
         )
+        shm = SharedMemory(ledger=self.ledger, files=files)
         self.debts = Debts(
-            ledger=self.ledger, runtime=runtime, attachment=self.attachment, rootfs=rootfs, volumes=volumes
+            ledger=self.ledger, runtime=runtime, attachment=self.attachment, rootfs=rootfs, volumes=volumes, shm=shm
         )
         self.removal = Removal(
             ledger=self.ledger,
@@ -209,6 +211,7 @@ class Rig:
             debts=self.debts,
             removal=self.removal,
             waiters=self.waiters,
+            shm=shm,
         )
         self.exits = Exits(
             ledger=self.ledger,

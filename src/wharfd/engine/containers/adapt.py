@@ -78,21 +78,6 @@ def join_by_id(mode: str, find: Callable[[str], ContainerRecord | None], *, must
     return mode
 
 
-def check_links(asked: HostConfig, find: Callable[[str], ContainerRecord | None]) -> None:
-    """Raises InvalidParameter for a link to nothing, or to a container that shares the host's network."""
-    for link in asked.links or ():
-        ref = link.partition(":")[0]
-        if not link:
-            raise InvalidParameter("empty string specified for links")
-        other = find(ref)
-        if other is None:
-            raise InvalidParameter(f"could not get container for {ref}: {ContainerNotFound(ref)}")
-        if other.host_config.network_mode == "host":
-            raise InvalidParameter(
-                "conflicting options: host type networking can't be used with links. This would result in undefined behavior"
-            )
-
-
 def default_cgroupns(asked: HostConfig, settings: Settings, facts: HostFacts, is_old_client: bool) -> str:
     is_unified = facts.cgroup_version == UNIFIED
     if not is_unified and (asked.privileged or is_old_client):

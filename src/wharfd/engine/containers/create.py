@@ -14,8 +14,9 @@ from typing import Protocol
 
 import msgspec
 
-from wharfd.engine.containers.adapt import adapt, check_links
+from wharfd.engine.containers.adapt import adapt
 from wharfd.engine.containers.endpoints import check_endpoints, join_networks
+from wharfd.engine.containers.linked import with_links
 from wharfd.engine.containers.logging_choice import with_log
 from wharfd.engine.containers.merge import merge
 from wharfd.engine.containers.mounts import PlannedMount, plan_mounts
@@ -145,7 +146,7 @@ class CreateContainer:
         config = merge(config, image.config.config if image else None)
         host_config = with_log(host_config, self.settings, self.log_drivers)
         check_security(host_config)
-        check_links(host_config, self.find)
+        host_config = with_links(host_config, self.find)
         warnings += unserved(config, host_config, facts)
         created = await self.make(asked, config, host_config, image)
         return CreatedContainer(created.id, warnings + asked.warnings)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wharfd.engine.containers.attachment import is_named
+from wharfd.engine.containers.linked import host_lines, linked_to
 from wharfd.engine.ledger import Ledger
 from wharfd.model.config import EndpointSettings
 from wharfd.model.container import ContainerRecord
@@ -99,6 +100,11 @@ class NameFiles:
             changed["resolv.conf"] = resolvconf.format_resolv_conf(conf).encode()
         self.files.rewrite(record.id, changed)
 
+    def tell_linked(self, record: ContainerRecord) -> None:
+        """It has come up, maybe with another address: who has a link to it is to know."""
+        for parent in linked_to(self.ledger, record):
+            self.rewrite(parent, parent.networks)
+
     def hosts(self, record: ContainerRecord, networks: dict[str, EndpointSettings], on_host: bool) -> str:
         """Docker: on the host's network, its own file with the extra hosts behind it."""
         of_host = (self.host.read_text("/etc/hosts") if on_host else None) or ""
@@ -107,6 +113,7 @@ class NameFiles:
             name, address = split_extra_host(entry)
             addresses = self.gateway_addresses() if address == HOST_GATEWAY else [address]
             lines += [f"{each}\t{name}" for each in addresses]
+        lines += host_lines(self.ledger, record)
         config = record.config
         names = f"{config.hostname}.{config.domainname} {config.hostname}" if config.domainname else config.hostname
         for settings in networks.values():

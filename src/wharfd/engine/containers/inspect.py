@@ -3,8 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from wharfd.engine.containers.endpoints import network_name
 from wharfd.engine.containers.images import ImageNames
+from wharfd.engine.containers.linked import shown_links
 from wharfd.engine.containers.sizes import Size, size_of
 from wharfd.engine.containers.status import Ports, shown_ports
 from wharfd.engine.ledger import Ledger
@@ -54,8 +57,9 @@ class InspectContainer:
     async def __call__(self, ref: str, *, size: bool = False) -> ContainerView:
         """Raises ContainerNotFound, InvalidParameter (ambiguous)."""
         record = self.ledger.container(ref)
+        shown = msgspec.structs.replace(record.host_config, links=shown_links(self.ledger, record))
         return ContainerView(
-            record=record,
+            record=msgspec.structs.replace(record, host_config=shown) if record.host_config.links else record,
             status=docker_status(record),
             directory=self.files.directory(record.id),
             ports=shown_ports(record),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wharfd.engine.containers.images import ImageNames
+from wharfd.engine.containers.linked import names_by_links
 from wharfd.engine.containers.sizes import Size, size_of
 from wharfd.engine.containers.status import health_status, is_at_work, shown_ports
 from wharfd.engine.images.resolve import find_image
@@ -62,6 +63,7 @@ class Listed:
     image: str
     manifest: ImagePlatform | None = None
     size: Size | None = None
+    linked_names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,14 @@ class ListContainers:
         """Raises InvalidParameter (a filter or its value), ContainerNotFound (`before`, `since`)."""
         names = ImageNames(self.ledger)
         records = self.select(query)
+        linked = names_by_links(self.ledger)
         entries = [
             Listed(
                 record=record,
                 image=names.shown(record),
                 manifest=names.manifest(record),
                 size=await size_of(record, self.rootfs, self.layers) if query.size else None,
+                linked_names=linked.get(record.id, ()),
             )
             for record in records
         ]

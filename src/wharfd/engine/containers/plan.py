@@ -73,6 +73,7 @@ class Place:
     cdi: Sequence[Edits] = ()
     cdi_nodes: Mapping[str, NodeNumbers] = field(default_factory=dict)  # nodes of the host that `cdi` names
     shm_path: str = ""
+    linked: Sequence[str] = ()  # variables
     init_path: str = ""
     default_ulimits: Sequence[Ulimit] = ()
     no_new_privileges: bool = False  # the engine's default
@@ -160,22 +161,26 @@ def apparmor_profile(asked: HostConfig, facts: HostFacts) -> str:
     return profile or (UNCONFINED if asked.privileged else facts.apparmor_profile)
 
 
-def environment(record: ContainerRecord, home: str) -> list[str]:
+def environment(record: ContainerRecord, home: str, linked: Sequence[str] = ()) -> list[str]:
     """The container's variables, and HOME if nothing sets it."""
-    kept = variables(record, tty=record.config.tty)
+    kept = variables(record, tty=record.config.tty, linked=linked)
     if not any(value.startswith("HOME=") for value in kept):
         kept.append(f"HOME={home or '/'}")
     return kept
 
 
-def variables(record: ContainerRecord, *, tty: bool, more: Sequence[str] = ()) -> list[str]:
-    """Defaults, replaced and followed by the container's own variables, then by `more`; a word without `=` takes a default away."""
+def variables(record: ContainerRecord, *, tty: bool, more: Sequence[str] = (), linked: Sequence[str] = ()) -> list[str]:
+    """Defaults and what links tell, replaced and followed by the container's own variables, then by `more`.
+
+    A word without `=` takes one of the former away.
+    """
     config = record.config
     values = [DEFAULT_PATH]
     if config.hostname:
         values.append(f"HOSTNAME={config.hostname}")
     if tty:
         values.append("TERM=xterm")
+    values += linked
     at = {value.partition("=")[0]: index for index, value in enumerate(values)}
     removed: set[int] = set()
     for word in (*(config.env or ()), *more):
@@ -208,7 +213,7 @@ def _process(record: ContainerRecord, place: Place, facts: HostFacts) -> JsonObj
             "additionalGids": list(place.user.additional_gids),
         },
         "args": args,
-        "env": environment(record, place.user.home),
+        "env": environment(record, place.user.home, place.linked),
         "cwd": config.working_dir or "/",
         "capabilities": {"bounding": given, "effective": given, "permitted": given},
     }

@@ -6,6 +6,7 @@ Everything here is quick: small files of the image, records, facts read before.
 from collections.abc import Mapping, Sequence
 
 from wharfd.engine.containers.device_requests import requested_devices
+from wharfd.engine.containers.linked import link_variables
 from wharfd.engine.containers.mounts import make_missing_sources, placed_mounts
 from wharfd.engine.containers.plan import HOST, Place, capabilities, plan
 from wharfd.engine.containers.start import Ground
@@ -81,7 +82,8 @@ class ContainerPlanner:
             cdi=cdi,
             cdi_nodes=self.cdi_nodes(cdi),
             seccomp=self.seccomp(record, facts),
-            shm_path="/dev/shm" if asked.ipc_mode == HOST else "",
+            shm_path=ground.shm_path,
+            linked=link_variables(self.ledger, record),
             init_path=self.init_path,
             default_ulimits=self.settings.default_ulimits,
             no_new_privileges=self.settings.no_new_privileges,

@@ -18,6 +18,7 @@ from wharfd.engine.containers.attachment import Attached, Attachment
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.files import FilePaths, NameFiles
 from wharfd.engine.containers.removal import Removal
+from wharfd.engine.containers.shm import SharedMemory
 from wharfd.engine.containers.volumes import volumes_of
 from wharfd.engine.containers.waiters import Waiters
 from wharfd.engine.happenings import container_event, network_event, volume_mount_event, volume_unmount_event
@@ -39,11 +40,15 @@ FAILED = 128  # Docker: the exit code of a container that could not be started f
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What the start has set up for the process to stand on.  `rootfs` may still be on its way to being mounted."""
+    """What the start has set up for the process to stand on.  `rootfs` may still be on its way to being mounted.
+
+    `shm_path`: a host directory for /dev/shm; empty for one of the container's own.
+    """
 
     rootfs: str
     sandbox_key: str
     files: FilePaths
+    shm_path: str = ""
 
 
 class Planner(Protocol):
@@ -95,6 +100,7 @@ class Start:
         debts: Debts,
         removal: Removal,
         waiters: Waiters,
+        shm: SharedMemory,
         logs: Mapping[str, LogDriver] = MappingProxyType({}),
         onlookers: Onlookers | None = None,
     ) -> None:
@@ -104,6 +110,7 @@ class Start:
         self.new_id = new_id
         self.logs = logs
         self.onlookers = onlookers or Nobody()
+        self.shm = shm
         self.rootfs = rootfs
         self.volumes = volumes
         self.attachment = attachment
@@ -141,6 +148,7 @@ class Start:
             at_ns, launched = await self.launch(attempt)
             running = self.running(attempt, launched, at_ns)
             await self.ledger.commit(running, events=self.started_events(running))
+            self.files.tell_linked(running)
         except asyncio.CancelledError:
             await self.undo(attempt)
             raise
@@ -184,8 +192,9 @@ class Start:
         attempt.attached = await self.attachment.attach(attempt.record)
         attempt.record = self.named_as_its_neighbour(attempt.record)
         paths = self.files.write(attempt.record, attempt.attached.networks)
+        ground = Ground(rootfs, attempt.attached.sandbox_key, paths, await self.shm.prepare(attempt.record))
         try:
-            attempt.launch = await self.planner(attempt.record, Ground(rootfs, attempt.attached.sandbox_key, paths))
+            attempt.launch = await self.planner(attempt.record, ground)
         except InvalidParameter as error:
             # Docker: what is wrong with the container is no fault of the request that starts it.
             raise Internal(str(error)) from error

@@ -23,17 +23,11 @@ class Gap:
 
 
 GAPS: Sequence[Gap] = (
-    Gap("HostConfig.Links", "containers are not linked yet", lambda _, host: bool(host.links)),
     Gap("HostConfig.StorageOpt", "the writable layer has no size limit", lambda _, host: bool(host.storage_opt)),
     Gap(
         "HostConfig.UsernsMode",
         "user namespaces are not remapped",
         lambda _, host: host.userns_mode not in {"", "host"},
-    ),
-    Gap(
-        "HostConfig.IpcMode",
-        "/dev/shm is the container's own and not that of the other one",
-        lambda _, host: host.ipc_mode.startswith("container:"),
     ),
     Gap(
         "HostConfig.VolumeDriver",

@@ -6,6 +6,7 @@ that cannot be started is over with the code that a shell would give it (126, 12
 
 from dataclasses import replace
 
+from wharfd.engine.containers.linked import link_variables
 from wharfd.engine.containers.plan import variables
 from wharfd.engine.execs.happenings import exec_detached, exec_died, exec_event
 from wharfd.engine.execs.registry import Exec, Execs
@@ -105,7 +106,12 @@ class StartExec:
         config = each.config
         return ExecRequest(
             args=config.cmd,
-            env=variables(record, tty=config.tty, more=config.env),
+            env=variables(
+                record,
+                tty=config.tty,
+                more=config.env,
+                linked=link_variables(self.ledger, record, must_run=False),
+            ),
             cwd=config.working_dir,
             user=await self.users.find(record, config.user) if config.user else None,
             capabilities=self.host.facts().capabilities if config.privileged else None,

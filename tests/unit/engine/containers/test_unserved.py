@@ -21,11 +21,9 @@ def test_a_plain_container_draws_none() -> None:
 
 
 ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "HostConfig.Links": ({}, {"links": ["a:b"]}),
     "HostConfig.DeviceRequests": ({}, {"device_requests": [DeviceRequest(count=-1)]}),
     "HostConfig.StorageOpt": ({}, {"storage_opt": {"size": "1G"}}),
     "HostConfig.UsernsMode": ({}, {"userns_mode": "auto"}),
-    "HostConfig.IpcMode": ({}, {"ipc_mode": "container:ab"}),
     "HostConfig.VolumeDriver": ({}, {"volume_driver": "nfs"}),
     "HostConfig.Isolation": ({}, {"isolation": "hyperv"}),
     "HostConfig.CpuCount": ({}, {"cpu_count": 2}),

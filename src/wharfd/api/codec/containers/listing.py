@@ -4,6 +4,7 @@ All but a few values of an entry change only with the container's record, which 
 was made from, once per shape of the document, and the human `Status` (which moves with the clock) and the sizes are put behind it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ class Kept(NamedTuple):
     record: ContainerRecord
     image: str
     manifest: ImagePlatform | None
+    linked_names: Sequence[str]
     encoded: bytes  # without its closing brace
 
 
@@ -49,9 +51,12 @@ class ListEncoder:
                 or known.record is not record
                 or known.image != each.image
                 or known.manifest is not each.manifest
+                or known.linked_names != each.linked_names
             ):
                 entry = downgrade(RESOURCE, version, encode_entry(each))
-                known = kept[record.id] = Kept(record, each.image, each.manifest, _encode(entry)[:-1])
+                known = kept[record.id] = Kept(
+                    record, each.image, each.manifest, each.linked_names, _encode(entry)[:-1]
+                )
             tail = b',"Status":%b' % _encode(status_text(record, listed.now_ns))
             if each.size is not None:
                 tail += size_tail(each.size.rw, each.size.root)
@@ -72,7 +77,7 @@ def encode_entry(listed: Listed) -> JsonObject:
         host["Annotations"] = record.host_config.annotations
     doc: JsonObject = {
         "Id": record.id,
-        "Names": [f"/{record.name}"],
+        "Names": [f"/{record.name}", *listed.linked_names],
         "Image": listed.image,
         "ImageID": record.image_id,
         "Command": command_text(record),
