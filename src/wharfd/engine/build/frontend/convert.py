@@ -14,7 +14,7 @@ from wharfd.engine.build.frontend import rules
 from wharfd.engine.build.frontend.arguments import declared, global_arguments, predefined, proxy_of
 from wharfd.engine.build.frontend.checks import Checks, check_base_names, check_file
 from wharfd.engine.build.frontend.draft import Draft
-from wharfd.engine.build.frontend.image import Image, empty_image
+from wharfd.engine.build.frontend.image import Image, empty_image, image_of
 from wharfd.engine.build.frontend.naming import COMMAND, Counter
 from wharfd.engine.build.frontend.settings import Settings
 from wharfd.engine.build.frontend.stages import SCRATCH, Stages, StageState, check_circles, reachable
@@ -215,7 +215,7 @@ class Converter:
         context = state.context or self.context_name(state.base_name, platform)
         if context:
             loaded = await self.surroundings.load_context(context, platform, state)
-            image = empty_image(target) if loaded.document is None else Image(loaded.document)
+            image = empty_image(target) if loaded.document is None else image_of(loaded.document)
             self.take(state, loaded.draft, image, platform)
             state.is_finished = state.is_finished or bool(state.context)
             return
@@ -228,7 +228,7 @@ class Converter:
             near = hint(state.base_name, [*self.stages.names(), *COMMON_IMAGES])
             e.args = (f"{state.base_name}: {e}{near}", *e.args[1:])
             raise
-        image = Image(resolved.document)
+        image = image_of(resolved.document)
         state.base_image = image
         platform = self.detected(state, platform, resolved.document)
         self.check_platform(state, platform, resolved.document)

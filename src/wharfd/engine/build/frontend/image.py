@@ -1,6 +1,6 @@
 """An image's config while a stage is built: what its base says, changed by instruction after instruction, and its history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -17,7 +17,11 @@ _replace = msgspec.structs.replace
 
 @dataclass(frozen=True, slots=True)
 class Image:
+    """`document` without its history, which is kept as JSON (`history`: the entries, with commas between them), since it is written out
+    after every step."""
+
     document: ConfigDocument
+    history: bytes = b""
 
     @property
     def config(self) -> RunConfig:
@@ -27,15 +31,18 @@ class Image:
     def env(self) -> dict[str, str]:
         return environment(self.config.env)
 
+    def with_document(self, document: ConfigDocument) -> "Image":
+        return replace(self, document=document)
+
     def with_config(self, config: RunConfig) -> "Image":
-        return Image(_replace(self.document, config=config))
+        return self.with_document(_replace(self.document, config=config))
 
     def with_author(self, author: str) -> "Image":
-        return Image(_replace(self.document, author=author))
+        return self.with_document(_replace(self.document, author=author))
 
     def with_platform(self, platform: Platform) -> "Image":
         is_same = (self.document.os, self.document.architecture) == (platform.os, platform.architecture)
-        return Image(
+        return self.with_document(
             _replace(
                 self.document,
                 os=platform.os,
@@ -52,7 +59,8 @@ class Image:
             comment=COMMENT,
             empty_layer=not has_layer,
         )
-        return Image(_replace(self.document, history=[*self.document.history, entry]))
+        encoded = encoded_entry(entry)
+        return replace(self, history=b"%b,%b" % (self.history, encoded) if self.history else encoded)
 
     def with_path(self) -> "Image":
         """PATH is always set."""
@@ -64,11 +72,20 @@ class Image:
         """What a stage begins with: triggers are not handed down, and it has not been made yet."""
         config = _replace(self.config, on_build=None)
         document = _replace(self.document, created="", comment="", docker_version="", rootfs=RootFS(), config=config)
-        return Image(document)
+        return self.with_document(document)
 
     def encode(self) -> bytes:
-        """Without `rootfs`, which is the exporter's to fill in."""
-        return encode_config(self.document)
+        """`rootfs` is empty: the exporter's to fill in."""
+        return b'%b,"history":[%b]}' % (encode_config(self.document)[:-1], self.history)
+
+
+def image_of(document: ConfigDocument) -> Image:
+    return Image(_replace(document, history=[]), b",".join(map(encoded_entry, document.history)))
+
+
+def encoded_entry(entry: HistoryEntry) -> bytes:
+    fields = msgspec.to_builtins(entry)
+    return msgspec.json.encode({name: value for name, value in fields.items() if value})
 
 
 def empty_image(platform: Platform) -> Image:
