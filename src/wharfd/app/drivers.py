@@ -22,13 +22,17 @@ from wharfd.drivers.network.sandbox import SandboxFiles
 from wharfd.drivers.paths.local import LocalPaths
 from wharfd.drivers.records.sqlite.store import SqliteRecords
 from wharfd.drivers.registry.driver import HttpRegistry
+from wharfd.drivers.runfiles.local import LocalRunFiles
 from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
 from wharfd.drivers.runtime.streams import ConmonStreams
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
+from wharfd.drivers.storage.overlay.snapshots import OverlaySnapshots
+from wharfd.drivers.trees.local import LocalTrees
 from wharfd.drivers.volumes.local.driver import LocalVolumes
 from wharfd.drivers.workers.archives import WorkerArchiver
+from wharfd.drivers.workers.buildfiles import WorkerBuildFiles
 from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.model.ids import NetworkId
 from wharfd.model.settings import Settings
@@ -73,7 +77,17 @@ class Drivers:
         self.registry = wrap("registry", HttpRegistry(settings, self.network_pool))
         self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
         self.layers = wrap("layers", layers)
-        self.rootfs = wrap("rootfs", OverlayRootfs(layout, layers, self.storage_pool))
+        rootfs = OverlayRootfs(layout, layers, self.storage_pool)
+        self.rootfs = wrap("rootfs", rootfs)
+        self.snapshots = wrap("snapshots", OverlaySnapshots(layout, layers, rootfs, self.storage_pool))
+        self.build_files = wrap("build-files", WorkerBuildFiles(self.workers))
+        self.trees = wrap("trees", LocalTrees(f"{data}/build/trees", self.storage_pool, self.workers))
+        self.run_files = wrap(
+            "run-files",
+            LocalRunFiles(
+                run_root=f"{run}/build", data_root=f"{data}/build/mounts", pool=self.storage_pool, remover=self.workers
+            ),
+        )
         self.archiver = wrap("archiver", WorkerArchiver(self.workers))
         self.files = wrap("files", FileDirectory(f"{data}/containers", self.storage_pool))
         self.cgroup_driver = self.host.facts().cgroup_driver

@@ -30,6 +30,7 @@ from wharfd.api.handlers.volumes import VolumeHandlers
 from wharfd.api.router import Route, RouteTable
 from wharfd.api.versions.version import Version
 from wharfd.app.drivers import Drivers
+from wharfd.engine.build.assembly import BuildPorts, assemble_build
 from wharfd.engine.containers.archive.changes import ListChanges
 from wharfd.engine.containers.archive.copy_in import CopyIn
 from wharfd.engine.containers.archive.copy_out import CopyOut
@@ -93,6 +94,7 @@ from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
 from wharfd.model.settings import Settings
+from wharfd.ports.runtime import Exit
 from wharfd.sys import sdnotify
 from wharfd.wire.names import new_id
 
@@ -207,6 +209,32 @@ class Engine:
             waiters=waiters,
             start=start,
             new_id=fresh_id,
+        )
+        self.build = assemble_build(
+            BuildPorts(
+                content=d.content,
+                spools=d.content,
+                layers=d.layers,
+                rootfs=d.rootfs,
+                snapshots=d.snapshots,
+                files=d.build_files,
+                trees=d.trees,
+                run_files=d.run_files,
+                runtime=d.runtime,
+                streams=d.streams,
+                container_files=d.files,
+                host=d.host,
+            ),
+            ledger=ledger,
+            clock=clock,
+            tasks=tasks,
+            images=self.images,
+            pull=self.exchange.pull,
+            planner=self.planner,
+            name_files=name_files,
+            attachment=attachment,
+            new_id=fresh_id,
+            shm_size=settings.default_shm_size,
         )
         signals = Signals(ledger=ledger, clock=clock, runtime=d.runtime)
         self.shutdown = Shutdown(
@@ -397,13 +425,19 @@ class Engine:
         await self.ledger.open()
         await self.system.open(new_id(os.urandom))
         self.planner.open()
-        await self.drivers.open(self.exits.on_exit)
+        await self.drivers.open(self.on_exit)
         await ensure_default_networks(self.ledger, self.drivers.networks)
         await self.reconcile()
+        await self.build.open()
         await self.images.garbage.open()
         self.tasks.spawn(self.images.garbage.follow(), "image-garbage")
         self.health.open()
         self.keep_logs.open()
+
+    def on_exit(self, exit_seen: Exit) -> None:
+        """Of a build step, or of a container."""
+        if not self.build.exits.take(exit_seen):
+            self.exits.on_exit(exit_seen)
 
     async def end_containers(self) -> None:
         """The machine goes down."""

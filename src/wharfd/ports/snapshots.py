@@ -59,5 +59,11 @@ class SnapshotStore(Protocol):
     def ancestry(self, chain_id: ChainId) -> Sequence[ChainId]:
         """The layers that it was made on, the uppermost first."""
 
+    def aliases(self, chain_id: ChainId) -> Sequence[ChainId]:
+        """The other names of a layer."""
+
+    async def space(self) -> tuple[int, int]:
+        """Bytes of the disk that layers lie on, and how many of them are free."""
+
     async def settle(self) -> None:
         """Everything kept before this call survives a power cut when it returns."""

@@ -82,6 +82,9 @@ class BuildCache:
 
     # finding
 
+    def records(self) -> Sequence[CacheRecord]:
+        return list(self.ledger.build_cache.values())
+
     def find(self, key: Digest) -> CacheRecord | None:
         record_id = self.by_key.get(key)
         record = self.ledger.build_cache.get(record_id) if record_id is not None else None

@@ -1,10 +1,12 @@
 """How a step that is carried out tells of itself, to each build that waits for it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from wharfd.engine.build.graph import Vertex
+from wharfd.engine.build.graph import Output, Vertex, VertexMeta
 from wharfd.engine.build.progress import LogOutput, Progress, StatusUpdate, VertexUpdate
+from wharfd.model.ids import Digest
 
 CANCELLED = "context canceled"  # Docker: what clients show as cancelled rather than failed
 REPLAY_BYTES = 2 << 20  # what later listeners hear at most
@@ -22,11 +24,21 @@ class Report(Protocol):
         """Wait until more output is welcome."""
 
 
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Something that a build does besides its graph, shown as a vertex."""
+
+    digest: Digest
+    name: str
+    inputs: tuple[Output, ...] = ()
+    meta: VertexMeta = field(default_factory=VertexMeta)
+
+
 class VertexReport:
     """One vertex in one build."""
 
     def __init__(
-        self, vertex: Vertex, emit: Progress, now_ns: Callable[[], int], room: Callable[[], Awaitable[None]]
+        self, vertex: Vertex | Activity, emit: Progress, now_ns: Callable[[], int], room: Callable[[], Awaitable[None]]
     ) -> None:
         self.vertex = vertex
         self.emit = emit

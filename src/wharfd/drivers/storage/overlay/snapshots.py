@@ -138,6 +138,15 @@ class OverlaySnapshots:
     def ancestry(self, chain_id: ChainId) -> Sequence[ChainId]:
         return self.layers.ancestry(chain_id)[1:]
 
+    def aliases(self, chain_id: ChainId) -> Sequence[ChainId]:
+        aliases = self.layers.aliases
+        owner = aliases.owner(chain_id)
+        return [each for each in (owner, *aliases.of(owner)) if each != chain_id]
+
+    async def space(self) -> tuple[int, int]:
+        status = await self.pool.run(os.statvfs, self.layout.root)
+        return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize
+
     async def settle(self) -> None:
         """Layers that are being unpacked sync for themselves; the run is shared with them."""
         waiting = set(self.layers.unsettled)

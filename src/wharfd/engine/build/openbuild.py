@@ -1,0 +1,157 @@
+"""One build that is open: satisfies `service.Build`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from wharfd.engine.build.exporters.all import TITLES, Exporters
+from wharfd.engine.build.filesteps import FileSteps
+from wharfd.engine.build.graph import Output, content_digest
+from wharfd.engine.build.ops import ResolveMode
+from wharfd.engine.build.progress import Update, VertexUpdate, Warned
+from wharfd.engine.build.progresslog import ProgressLog
+from wharfd.engine.build.reports import Activity, VertexReport
+from wharfd.engine.build.requests import BuildResult, Export, FrontendRequest, ResolvedImageSource
+from wharfd.engine.build.roots import Root
+from wharfd.engine.build.scene import Scene
+from wharfd.engine.build.service import Frontend
+from wharfd.engine.build.solver import Solver
+from wharfd.engine.build.sources.images import ImageSources
+from wharfd.model.errors import EngineError, InvalidParameter, NotImplementedHere
+from wharfd.model.tree import TreeEntry
+from wharfd.ports.buildfiles import BuildFiles
+from wharfd.ports.clock import Clock
+from wharfd.wire.globs import matches
+from wharfd.wire.oci import Platform
+from wharfd.wire.reference import parse_normalised
+
+MAX_READ = 16 << 20  # bytes of a file that a frontend may have at once
+
+
+class OpenBuild:
+    def __init__(
+        self,
+        *,
+        ref: str,
+        scene: Scene,
+        solver: Solver,
+        log: ProgressLog,
+        clock: Clock,
+        frontends: Mapping[str, Frontend],
+        images: ImageSources,
+        steps: FileSteps,
+        files: BuildFiles,
+        exporters: Exporters,
+    ) -> None:
+        self.ref = ref
+        self.scene = scene
+        self.solver = solver
+        self.log = log
+        self.clock = clock
+        self.frontends = frontends
+        self.images = images
+        self.steps = steps
+        self.files = files
+        self.exporters = exporters
+        self.response: dict[str, str] = {}
+        self.exports: list[Export] = []
+        self.warnings = 0
+        self.attributes: dict[str, str] = {}
+        self.resolved: dict[tuple[str, str, ResolveMode], ResolvedImageSource] = {}
+
+    @property
+    def platform(self) -> Platform:
+        return self.images.platform()
+
+    # for frontends
+
+    async def solve(self, output: Output | None) -> None:
+        await self.solver.roots([output])
+
+    async def read_file(self, output: Output | None, path: str, offset: int = 0, length: int | None = None) -> bytes:
+        root = await self.root(output)
+        wanted = MAX_READ + 1 if length is None else min(length, MAX_READ)
+        data = await self.files.read(self.steps.view(root), path, offset, wanted)
+        if len(data) > MAX_READ:
+            raise InvalidParameter(f"{path} is larger than {MAX_READ} bytes")
+        return data
+
+    async def read_directory(self, output: Output | None, path: str, pattern: str = "") -> Sequence[TreeEntry]:
+        entries = await self.files.list(self.steps.view(await self.root(output)), path)
+        return [entry for entry in entries if not pattern or matches(pattern, entry.path)]
+
+    async def stat_file(self, output: Output | None, path: str) -> TreeEntry:
+        return await self.files.stat(self.steps.view(await self.root(output)), path)
+
+    async def root(self, output: Output | None) -> Root:
+        (root,) = await self.solver.roots([output])
+        return root
+
+    async def resolve_image(
+        self, ref: str, platform: Platform | None = None, mode: ResolveMode = ResolveMode.DEFAULT, log_name: str = ""
+    ) -> ResolvedImageSource:
+        name = str(parse_normalised(ref).with_default_tag())
+        key = (name, str(platform), mode)
+        known = self.resolved.get(key)
+        if known is not None:
+            return known
+        report = self.activity(log_name or f"resolve image config for {name}")
+        try:
+            found = await self.images.resolve(name, platform, mode, self.scene, report)
+        except EngineError as error:
+            report.complete(error=str(error))
+            raise
+        report.complete()
+        self.resolved[key] = found
+        return found
+
+    def warn(self, warning: Warned) -> None:
+        self.warnings += 1
+        self.log(warning)
+
+    def activity(self, name: str) -> VertexReport:
+        """Begun."""
+        activity = Activity(content_digest(["activity", self.ref, name, len(self.log.updates)]), name)
+        report = VertexReport(activity, self.log, self.clock.now_ns, self.log.room)
+        report.announce()
+        report.start()
+        return report
+
+    # for doors
+
+    async def run_frontend(self, request: FrontendRequest) -> BuildResult:
+        self.attributes |= request.attributes
+        frontend = self.frontends.get(request.name)
+        if frontend is None:
+            raise NotImplementedHere(f"frontend {request.name} is not supported by this engine")
+        return await frontend(request, self)
+
+    async def export(self, result: BuildResult, exports: Sequence[Export]) -> Mapping[str, str]:
+        self.exports = list(exports)
+        platforms = list(result.roots)
+        found = await self.solver.roots([result.roots[platform] for platform in platforms])
+        roots = dict(zip(platforms, found, strict=True))
+        response: dict[str, str] = {}
+        if not roots:
+            return response
+        for export in exports:
+            if export.type == "cacheonly":
+                continue
+            report = self.activity(TITLES.get(export.type, f"exporting to {export.type}"))
+            try:
+                response |= await self.exporters(export, result, roots, report)
+            except EngineError as error:
+                report.complete(error=str(error))
+                raise
+            report.complete()
+        self.response = response
+        return response
+
+    def updates(self) -> AsyncIterator[Sequence[Update]]:
+        return self.log.follow()
+
+    def counts(self) -> tuple[int, int, int]:
+        """Steps: all, cached, completed."""
+        last: dict[str, VertexUpdate] = {
+            update.digest: update for update in self.log.updates if isinstance(update, VertexUpdate)
+        }
+        done = [update for update in last.values() if update.completed_ns and not update.error]
+        return len(last), sum(update.cached for update in done), len(done)
