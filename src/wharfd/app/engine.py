@@ -29,6 +29,7 @@ from wharfd.api.handlers.usage import UsageHandlers
 from wharfd.api.handlers.volumes import VolumeHandlers
 from wharfd.api.router import Route, RouteTable
 from wharfd.api.versions.version import Version
+from wharfd.app.buildkit import buildkit_handlers
 from wharfd.app.drivers import Drivers
 from wharfd.engine.build.assembly import BuildPorts, assemble_build
 from wharfd.engine.containers.archive.changes import ListChanges
@@ -49,6 +50,7 @@ from wharfd.engine.containers.inspect import InspectContainer
 from wharfd.engine.containers.keep_logs import KeepLogs
 from wharfd.engine.containers.kill import Kill
 from wharfd.engine.containers.list import ListContainers
+from wharfd.engine.containers.logging_choice import NO_LOG
 from wharfd.engine.containers.logs import Logs
 from wharfd.engine.containers.pause import Pause, Unpause
 from wharfd.engine.containers.planner import ContainerPlanner
@@ -194,8 +196,8 @@ class Engine:
             runtime=d.runtime,
             debts=debts,
             removal=removal,
-            waiters=waiters,
             shm=shm,
+            waiters=waiters,
             logs=d.logs,
             onlookers=audience,
         )
@@ -273,9 +275,10 @@ class Engine:
             clock=clock,
             runtime=d.runtime,
             rootfs=d.rootfs,
-            log_drivers=list(d.logs),
+            log_drivers=[name for name in d.logs if name != NO_LOG],  # Docker: it is not told of
             network_drivers=list(d.networks),
         )
+        self.buildkit = buildkit_handlers(self.build, system=self.system, name_files=name_files, clock=clock)
         maker = VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom)
         list_containers = ListContainers(ledger=ledger, clock=d.clock, rootfs=d.rootfs, layers=d.layers)
         self.usage = DiskUsage(
@@ -414,6 +417,7 @@ class Engine:
             *self.networks.routes(),
             *self.volumes.routes(),
             *build_routes(),
+            *self.buildkit.routes(),
             *registries.routes(),
             *plugin_routes(),
             *swarm_routes(),

@@ -12,7 +12,7 @@ import ssl
 import struct
 import termios
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from wharfd.sys.blocking import Pool
 
@@ -47,8 +47,7 @@ class Wire(asyncio.Protocol):
         self.changed = asyncio.Event()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are none by their class
 
     def data_received(self, data: bytes) -> None:
         # Who sends what nobody has asked for is not listened to for ever.
