@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SERVICE = "/moby.buildkit.v1.Control/"
 NOW = "buildkit-current-timestamp"  # for clients whose clock is not ours
+CONFIG_DIGEST = "containerimage.config.digest"
 TO_CLIENT = ("local", "tar", "oci", "docker")
 
 
@@ -119,7 +120,8 @@ class Control:
             self._open.add(request.ref, open_build)
             try:
                 result = await self.result_of(request, open_build)
-                response = await build.export(result, exports_of(request, client))
+                exports = exports_of(request, client)
+                response = response_of(await build.export(result, exports), exports)
             except Exception as e:
                 raise open_build.refs.explain(e) from e
             finally:
@@ -186,6 +188,12 @@ def exports_of_cache(cache: pb.CacheOptions) -> list[CacheRef]:
         attributes = {**cache.old_export_attrs, "ref": cache.old_export_ref}
         exports.append(CacheRef(type="registry", attributes=attributes))
     return exports
+
+
+def response_of(response: Mapping[str, str], exports: Sequence[Export]) -> dict[str, str]:
+    """Docker: where there is a config's digest, clients take it for the image's id, which it is not in a store that keeps manifests."""
+    hidden = {CONFIG_DIGEST} if any(each.type == "image" for each in exports) else set()
+    return {key: value for key, value in response.items() if key not in hidden}
 
 
 def exports_of(request: pb.SolveRequest, client: SessionClient) -> list[Export]:

@@ -18,10 +18,10 @@ from wharfd.engine.build.failures import ProcessFailed, StepFailed
 from wharfd.engine.build.graph import Output
 from wharfd.engine.build.progress import SourceFile, SourceRange
 from wharfd.engine.build.requests import Attestation, BuildResult, Place
-from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.errors import Cancelled, EngineError, InvalidParameter, NotFound
 from wharfd.model.ids import Digest
 from wharfd.wire.dockerfile.errors import DockerfileError
-from wharfd.wire.grpc import Detail, RpcError
+from wharfd.wire.grpc import Detail, RpcError, StatusCode
 from wharfd.wire.proto import gateway_pb2 as pb
 from wharfd.wire.proto import llb_pb2
 
@@ -128,6 +128,10 @@ class References:
     def explain(self, error: BaseException, frontend: str = "") -> RpcError:
         """The error with what clients show beside it: the lines it comes from, the step, the exit code."""
         plain = rpc_error(error)
+        if isinstance(error, EngineError) and not isinstance(error, Cancelled):
+            plain = RpcError(
+                StatusCode.UNKNOWN, plain.message
+            )  # Docker: clients put the names of other codes before the text
         details: list[Detail] = list(plain.details)
         places: Sequence[Place] = ()
         if isinstance(error, StepFailed):

@@ -11,11 +11,9 @@ def prune(request: Request) -> Response:
 
 
 def build_routes() -> Sequence[Route]:
-    build, session = not_built("building an image"), not_built("a builder session")
+    build = not_built("building an image")
     return [
         Route(method="POST", pattern="/build", handler=build, name="build.build"),
         Route(method="POST", pattern="/build/prune", handler=prune, name="build.prune", since="1.31"),
         Route(method="POST", pattern="/build/cancel", handler=build, name="build.cancel", undocumented=True),
-        Route(method="POST", pattern="/session", handler=session, name="build.session", since="1.31"),
-        Route(method="POST", pattern="/grpc", handler=session, name="build.grpc", undocumented=True),
     ]

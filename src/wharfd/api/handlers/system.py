@@ -10,7 +10,7 @@ from wharfd.api.versions.version import MAX, Version
 from wharfd.engine.system import System
 
 PING_HEADERS = (
-    ("Builder-Version", "1"),  # Docker: 2 makes clients prefer BuildKit, which is not served here yet
+    ("Builder-Version", "2"),  # Docker: clients prefer BuildKit's doors
     ("Swarm", "inactive"),
     ("Cache-Control", "no-cache, no-store, must-revalidate"),
     ("Pragma", "no-cache"),
