@@ -6,6 +6,7 @@
 # What is tested is the last commit.  Needs root on a Debian host and 4 GB of memory.  The machines (qemu; emulated where there is no KVM,
 # then two hours each) are kept in $WHARF_VM_DIR (default /var/tmp/wharf-vm); making one takes some minutes.  None is left running.
 #   WHARF_VM_ONLY   parts: quickstart tests unit
+#   WHARF_VM_DRIVERS  cgroup drivers of the container tests: systemd cgroupfs
 #   WHARF_VM_FRESH  no: go on with the machine as it is
 #   WHARF_VM_TESTS  what is given to pytest with either cgroup driver, instead of ours
 set -eu
@@ -125,8 +126,10 @@ for suite in ${@:-bookworm trixie}; do
     guest 'uname -r; /usr/bin/python3 --version; systemctl --version | head -1'
     if has quickstart; then part quickstart; fi
     if has tests; then
-        part container_tests systemd "$all_tests"
-        part container_tests cgroupfs "$cgroup_tests"
+        for driver in ${WHARF_VM_DRIVERS:-systemd cgroupfs}; do
+            if [ "$driver" = systemd ]; then part container_tests systemd "$all_tests"; fi
+            if [ "$driver" = cgroupfs ]; then part container_tests cgroupfs "$cgroup_tests"; fi
+        done
     fi
     if has unit; then part unit; fi
     vm stop
