@@ -249,7 +249,7 @@ class Converter:
         source = f"FROM {ref}" if state.stage is None else state.stage.start.source
         meta = VertexMeta(name=label, description={COMMAND: source})
         op = ImageSource(ref=ref, resolve_mode=self.settings.resolve_mode)
-        return Draft(op=op, platform=platform, meta=meta)
+        return Draft(op=op, platform=platform, meta=meta, lines=state.lines)
 
     def detected(self, state: StageState, platform: Platform, document: ConfigDocument) -> Platform:
         """Where nobody has asked for a platform, an image for another one that this builder can run is as good."""

@@ -8,26 +8,33 @@ from dataclasses import dataclass, field
 
 from wharfd.engine.build.graph import Output, Vertex, VertexMeta
 from wharfd.engine.build.ops import AnyOp
+from wharfd.model.ids import Digest
+from wharfd.wire.dockerfile.errors import LineRange
 from wharfd.wire.oci import Platform
 
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Draft:
-    """One step; its result is the first output.  `op` may be a function that is asked when the graph is built.  `given`: an output that
-    exists already, instead of all else.  An input that is None is an empty root that nothing refers to."""
+    """One step; its result is the first output.
+
+    `op` may be a function that is asked when the graph is built.  `lines`: of the Dockerfile that it comes from.  `given`: an output that
+    exists already, instead of all else.  An input that is an empty root is not in `inputs`.
+    """
 
     op: AnyOp | Callable[[], AnyOp] | None = None
     inputs: Sequence["Draft"] = ()
     platform: Platform | None = None
     meta: VertexMeta = field(default_factory=VertexMeta)
+    lines: LineRange | None = None
     given: Output | None = None
 
 
 class Builder:
-    """Builds each draft once."""
+    """Builds each draft once.  `places`: by vertex, the lines that it comes from."""
 
     def __init__(self) -> None:
         self.built: dict[Draft, Output] = {}
+        self.places: dict[Digest, LineRange] = {}
 
     def build(self, draft: Draft | None) -> Output | None:
         """None is an empty root."""
@@ -51,4 +58,7 @@ class Builder:
         op = draft.op() if callable(draft.op) else draft.op
         assert op is not None
         inputs = tuple(self.built[each] for each in draft.inputs)
-        return Vertex(op=op, inputs=inputs, platform=draft.platform, meta=draft.meta).output()
+        vertex = Vertex(op=op, inputs=inputs, platform=draft.platform, meta=draft.meta)
+        if draft.lines is not None:
+            self.places.setdefault(vertex.digest, draft.lines)
+        return vertex.output()

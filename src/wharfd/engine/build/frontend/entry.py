@@ -14,11 +14,10 @@ from wharfd.engine.build.frontend.rules import CheckOptions, parse_check_options
 from wharfd.engine.build.frontend.settings import Settings, settings_of
 from wharfd.engine.build.graph import Output
 from wharfd.engine.build.progress import SourceFile, SourceRange, Warned
-from wharfd.engine.build.requests import BuildResult, FrontendRequest, Place, Step
+from wharfd.engine.build.requests import BuildResult, FrontendRequest, Step
 from wharfd.engine.build.service import Bridge
 from wharfd.model.errors import EngineError, InvalidParameter, NotFound, NotImplementedHere
-from wharfd.model.ids import Digest
-from wharfd.wire.dockerfile import Dockerfile, DockerfileError, parse_dockerfile
+from wharfd.wire.dockerfile import Dockerfile, DockerfileError, LineRange, parse_dockerfile
 from wharfd.wire.dockerfile.directives import detect_syntax, directive_of
 from wharfd.wire.oci import Platform, format_platform, normalise
 from wharfd.wire.reference import parse_normalised
@@ -192,11 +191,7 @@ class Work:
             detail=(finding.rule.description.encode(),),
             url=finding.rule.url,
             source=self.loaded.source,
-            ranges=tuple(
-                SourceRange(start_line=number, end_line=number)
-                for lines in finding.lines
-                for number in range(lines.start, lines.end + 1)
-            ),
+            ranges=source_ranges(*finding.lines),
         )
 
     def result(self, conversions: list[Conversion]) -> BuildResult:
@@ -214,12 +209,6 @@ class Work:
                 metadata[f"{BASE_CONFIG}{suffix}"] = conversion.base_image.encode()
             entries.append({"ID": identifier, "Platform": platform})
         metadata[PLATFORMS] = msgspec.json.encode({"Platforms": entries})
-        places: dict[Digest, list[Place]] = {}
-        for step in (step for conversion in reversed(conversions) for step in reversed(conversion.steps)):
-            output = builder.build(step.output)
-            if output is not None:  # a step that changes no file has its predecessor's: what made it comes last here
-                lines = SourceRange(start_line=step.lines.start, end_line=step.lines.end)
-                places[output.vertex.digest] = [(self.loaded.source, (lines,))]
         steps = [
             Step(
                 text=step.text,
@@ -230,12 +219,20 @@ class Work:
             )
             for step in conversions[0].steps
         ]
+        source = self.loaded.source
+        places = {digest: [(source, source_ranges(lines))] for digest, lines in builder.places.items()}
         return BuildResult(roots=roots, metadata=metadata, steps=steps, places=places)
 
 
 def check_directive(data: bytes) -> str:
     found = directive_of(data.decode(errors="replace"), "check")
     return "" if found is None else found.value
+
+
+def source_ranges(*found: LineRange) -> tuple[SourceRange, ...]:
+    """One per line, as BuildKit has it."""
+    numbers = [number for lines in found for number in range(lines.start, lines.end + 1)]
+    return tuple(SourceRange(start_line=number, end_line=number) for number in numbers)
 
 
 async def together(converters: list[Converter]) -> list[Conversion]:

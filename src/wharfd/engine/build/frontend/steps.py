@@ -57,7 +57,6 @@ class StepDraft:
     image: Image
     stage: int
     is_run: bool
-    lines: LineRange
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,7 +92,6 @@ def carry_out(state: StageState, shop: Workshop) -> None:
                 image=state.image,
                 stage=state.index,
                 is_run=False,
-                lines=state.stage.start.lines,
             )
         )
     for planned in state.commands:
@@ -112,7 +110,6 @@ def carry_out(state: StageState, shop: Workshop) -> None:
                 image=state.started,
                 stage=state.index,
                 is_run=is_run,
-                lines=planned.command.lines,
             )
         )
     state.is_finished = True
@@ -233,7 +230,8 @@ class Walker:
             )
             inputs = () if state.output is None else (state.output,)
             meta = self.meta(self.label(self.shop.rules))
-            state.output = Draft(op=FileOp(actions=[make]), inputs=inputs, platform=self.platform, meta=meta)
+            op = FileOp(actions=[make])
+            state.output = Draft(op=op, inputs=inputs, platform=self.platform, meta=meta, lines=self.lines)
         self.history(f"WORKDIR {path}", has_layer=path != "/")
 
     def transfer(self, command: Copy | Add) -> None:
@@ -257,6 +255,7 @@ class Walker:
             platform=self.platform,
             label=label,
             link_label=self.label(self.shop.rules, prefix="LINK "),
+            lines=self.lines,
             description={COMMAND: command.source},
             ignores_cache=state.ignores_cache,
             epoch_ns=self.shop.settings.epoch_ns,
@@ -287,6 +286,7 @@ class Walker:
         shown = replace(self.shop.rules, keep_quotes=True, keep_unset=True)
         meta = self.meta(self.label(shown, note=note, env=masked))
         state.output = exec_draft(command, mounts, scene, meta)
+        state.output.lines = self.lines
         words = process_of(command, state.started).words
         self.history("RUN " + run_text(words, state.definitions, state.env) + BUILT_SUFFIX, has_layer=True)
 

@@ -23,7 +23,7 @@ from wharfd.engine.build.ops import (
     MergeOp,
 )
 from wharfd.model.errors import InvalidParameter
-from wharfd.wire.dockerfile.errors import DockerfileError
+from wharfd.wire.dockerfile.errors import DockerfileError, LineRange
 from wharfd.wire.dockerfile.instructions import Add, Transfer
 from wharfd.wire.dockerfile.instructions import Copy as CopyInstruction
 from wharfd.wire.dockerfile.quoting import quote
@@ -44,6 +44,7 @@ class Place:
     platform: Platform
     label: str
     link_label: str
+    lines: LineRange
     description: Mapping[str, str]
     ignores_cache: bool
     epoch_ns: int | None
@@ -66,7 +67,7 @@ class Sequel:
             self.inputs.append(draft)
         return self.inputs.index(draft)
 
-    def draft(self, platform: Platform, meta: VertexMeta) -> Draft:
+    def draft(self, place: Place, meta: VertexMeta) -> Draft:
         root = self.number(self.root)
         sources = [self.number(source) for source, _ in self.copies]
         needs_names = parse_owner(self.owner, 0) != parse_owner(self.owner, 1)
@@ -82,7 +83,8 @@ class Sequel:
                 owner=parse_owner(self.owner, names),
             )
             actions.append(action)
-        return Draft(op=FileOp(actions=actions), inputs=tuple(self.inputs), platform=platform, meta=meta)
+        op = FileOp(actions=actions)
+        return Draft(op=op, inputs=tuple(self.inputs), platform=place.platform, meta=meta, lines=place.lines)
 
 
 def transfer(instruction: CopyInstruction | Add, place: Place) -> Draft:
@@ -92,7 +94,7 @@ def transfer(instruction: CopyInstruction | Add, place: Place) -> Draft:
     sequel = Sequel(None if is_linked else place.root, place.root, instruction.chown)
     sequel.copies = [(source, finished(copy, instruction, place)) for source, copy in copies_of(instruction, place)]
     meta = VertexMeta(name=place.label, description=place.description, ignore_cache=place.ignores_cache)
-    return linked(sequel, place, meta) if is_linked else sequel.draft(place.platform, meta)
+    return linked(sequel, place, meta) if is_linked else sequel.draft(place, meta)
 
 
 def copies_of(instruction: CopyInstruction | Add, place: Place) -> list[tuple[Draft | None, Copy]]:
@@ -188,11 +190,12 @@ def finished(copy: Copy, instruction: Transfer, place: Place) -> Copy:
 def linked(sequel: Sequel, place: Place, meta: VertexMeta) -> Draft:
     """`--link`: the files as a layer of their own, laid over the root, so that they need not be copied anew when the root changes."""
     group = content_digest([place.label, dict(place.description)])
-    copied = sequel.draft(place.platform, replace(meta, progress_group=ProgressGroup(group, place.label, weak=True)))
+    copied = sequel.draft(place, replace(meta, progress_group=ProgressGroup(group, place.label, weak=True)))
     if place.root is None:
         return copied
     merged = replace(meta, name=place.link_label, progress_group=ProgressGroup(group, place.label))
-    return Draft(op=MergeOp(), inputs=(place.root, copied), platform=place.platform, meta=merged)
+    inputs = (place.root, copied)
+    return Draft(op=MergeOp(), inputs=inputs, platform=place.platform, meta=merged, lines=place.lines)
 
 
 def git_draft(git: GitRef, instruction: Add, place: Place) -> Draft:
@@ -209,7 +212,7 @@ def git_draft(git: GitRef, instruction: Add, place: Place) -> Draft:
         keep_git_dir=True in keeps,
         skip_submodules=git.submodules is False,
     )
-    return Draft(op=op, meta=VertexMeta(name=place.label, description=place.description))
+    return Draft(op=op, meta=VertexMeta(name=place.label, description=place.description), lines=place.lines)
 
 
 def http_draft(url: str, name: str, instruction: Add, place: Place) -> Draft:
@@ -220,7 +223,7 @@ def http_draft(url: str, name: str, instruction: Add, place: Place) -> Draft:
         except InvalidParameter as e:
             raise DockerfileError(str(e)) from e
     op = HttpSource(url=url, checksum=checksum, filename=name)
-    return Draft(op=op, meta=VertexMeta(name=place.label, description=place.description))
+    return Draft(op=op, meta=VertexMeta(name=place.label, description=place.description), lines=place.lines)
 
 
 def inline_draft(path: str, text: str, mode: int, platform: Platform, epoch_ns: int | None) -> Draft:

@@ -7,12 +7,12 @@ import pytest
 
 from tests.unit.engine.build.frontend.rig import AMD64, FakeBridge, build, image
 from wharfd.engine.build.frontend.entry import check_family, dockerfile_frontend, gateway_frontend
-from wharfd.engine.build.graph import Output, Vertex
+from wharfd.engine.build.graph import Output, Vertex, walk
 from wharfd.engine.build.ops import ExecOp, FileOp, ImageSource, LocalSource
 from wharfd.engine.build.requests import FrontendRequest
 from wharfd.model.errors import InvalidParameter, NotFound, NotImplementedHere
 from wharfd.wire.dockerfile import DockerfileError
-from wharfd.wire.oci import encode_config
+from wharfd.wire.oci import digest_of, encode_config
 
 
 def metadata(found: dict[str, bytes]) -> FrontendRequest:
@@ -21,7 +21,9 @@ def metadata(found: dict[str, bytes]) -> FrontendRequest:
 
 async def test_only_what_the_target_needs_is_looked_up() -> None:
     bridge = FakeBridge()
-    await build("FROM a AS a\nFROM missing AS b\nFROM a AS c\nCOPY --from=d x y\nCOPY --from=e x y\n", {"target": "c"}, bridge)
+    await build(
+        "FROM a AS a\nFROM missing AS b\nFROM a AS c\nCOPY --from=d x y\nCOPY --from=e x y\n", {"target": "c"}, bridge
+    )
     assert sorted(ref for ref, _ in bridge.asked) == [
         "docker.io/library/a:latest",
         "docker.io/library/d:latest",
@@ -278,6 +280,23 @@ async def test_steps_in_the_order_of_the_file() -> None:
     assert result.steps[-1].output == result.roots[""]
     assert result.steps[3].output is result.steps[2].output
     assert [len(json.loads(step.config)["history"]) for step in result.steps] == [1, 2, 1, 2, 3]
+
+
+async def test_which_lines_a_step_comes_from() -> None:
+    result = await build("FROM a\nRUN x \\\n  y\nCOPY --link b c\n")
+    root = result.roots[""]
+    assert root is not None
+    found = {}
+    for vertex in walk([root]):
+        for source, ranges in result.places.get(vertex.digest, ()):
+            assert source.filename == "Dockerfile"
+            found[vertex.name] = [each.start_line for each in ranges]
+    assert found == {
+        "[1/3] FROM docker.io/library/a:latest@" + digest_of(b"docker.io/library/a:latest"): [1],
+        "[2/3] RUN x   y": [2, 3],
+        "[3/3] COPY --link b c": [4],
+        "[3/3] LINK COPY --link b c": [4],
+    }
 
 
 async def test_the_same_file_gives_the_same_digests_whatever_it_is_called() -> None:
