@@ -6,6 +6,7 @@ await receive_tree(call, tree)      FileSync: we are the receiver       await se
 import asyncio
 import stat
 from collections import deque
+from collections.abc import Callable
 from urllib.parse import quote_plus
 
 from wharfd.api.grpc.methods import decode
@@ -18,13 +19,15 @@ from wharfd.wire.proto.fsutil_pb2 import Packet
 
 REQUESTS = 512  # contents that are asked for at once; more of them could block a client that is busy sending
 PIECE_BYTES = 64 << 10  # of a file's content, sent in one packet
+TELL_S = 0.15  # between two words about progress
 TURN_S = 0.005  # for which packets are worked off before others get the loop
 
 
 class TreeReceiver:
-    def __init__(self, call: ClientCall, tree: LocalTree) -> None:
+    def __init__(self, call: ClientCall, tree: LocalTree, transferred: Callable[[int], None]) -> None:
         self._call = call
         self._tree = tree
+        self._transferred = transferred
         self._stats = StatReader()
         self._number = 0
         self._known = tree.entries()
@@ -40,14 +43,22 @@ class TreeReceiver:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         turn_until = loop.time() + TURN_S
+        tell_at = loop.time() + TELL_S
+        size = 0
         try:
             while True:
                 data = await self._call.receive()
                 if data is None:
                     raise InvalidParameter("the client ended the transfer early")
+                size += len(data)
                 if not await self._on_packet(decode(Packet, data)):
+                    self._transferred(size)
                     return
-                if loop.time() > turn_until:
+                now = loop.time()
+                if now > tell_at:
+                    self._transferred(size)
+                    tell_at = now + TELL_S
+                if now > turn_until:
                     await asyncio.sleep(0)
                     turn_until = loop.time() + TURN_S
         finally:
@@ -129,9 +140,13 @@ class TreeReceiver:
                 self._written.add(entry.path)
 
 
-async def receive_tree(call: ClientCall, tree: LocalTree) -> None:
+def ignore(size_bytes: int) -> None:
+    """Nobody wants to know."""
+
+
+async def receive_tree(call: ClientCall, tree: LocalTree, transferred: Callable[[int], None] = ignore) -> None:
     """Make `tree` like what the client sends.  Raises InvalidParameter for what it may not send, RpcError."""
-    await TreeReceiver(call, tree).run()
+    await TreeReceiver(call, tree, transferred).run()
 
 
 class TreeSender:

@@ -1,7 +1,8 @@
 """What a build asks of its client, over the sessions that the client has opened."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from urllib.parse import urlsplit
 
 from wharfd.api.grpc.failures import engine_error
 from wharfd.api.grpc.filesync import header_values, receive_tree, send_tree
@@ -44,7 +45,10 @@ class SessionClient:
             raise NotFound("the build was started without a session")
         return await self._sessions.get(session_id)
 
-    async def sync(self, source: LocalSource, tree: LocalTree) -> None:
+    async def directory_key(self, source: LocalSource) -> str:
+        return (await self.session(source.session_id)).shared_key
+
+    async def sync(self, source: LocalSource, tree: LocalTree, transferred: Callable[[int], None]) -> None:
         session = await self.session(source.session_id)
         if not session.offers(FILE_SYNC):
             raise NotFound("no local sources enabled")
@@ -58,7 +62,7 @@ class SessionClient:
                 metadata.update(header_values(key, values))
         try:
             async with session.connection.call(FILE_SYNC, metadata) as call:
-                await receive_tree(call, tree)
+                await receive_tree(call, tree, transferred)
         except RpcError as e:
             raise engine_error(e, f"transferring {source.name}") from e
 
@@ -118,14 +122,13 @@ class SessionClient:
         except RpcError as e:
             raise engine_error(e, f"reading {digest} of an OCI layout") from e
 
-    async def upload(self, host: str, path: str) -> AsyncIterator[bytes]:
-        """What the client sends where a build names `http://buildkit-session/…` (a context from its standard input)."""
+    async def upload(self, url: str) -> AsyncIterator[bytes]:
         session = await self.session()
         if not session.offers(PULL):
             raise NotFound("no upload is offered by the client")
+        parts = urlsplit(url)
         try:
-            async with session.connection.call(PULL, {"urlhost": [host], "urlpath": [path]}) as call:
-                call.connection.flush()
+            async with session.connection.call(PULL, {"urlhost": [parts.netloc], "urlpath": [parts.path]}) as call:
                 while (data := await call.receive()) is not None:
                     yield decode(session_pb2.BytesMessage, data).data
         except RpcError as e:

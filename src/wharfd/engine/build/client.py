@@ -4,7 +4,7 @@ A door implements `BuildClient`: over a BuildKit session, or over what a plain r
 while the build is open, several at once.  What the client does not have: NotFound; what goes wrong on the way: Unavailable.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -27,11 +27,15 @@ class Duplex(Protocol):
 
 
 class BuildClient(Protocol):
-    async def sync(self, source: LocalSource, tree: HeldTree) -> None:
+    async def sync(self, source: LocalSource, tree: HeldTree, transferred: Callable[[int], None]) -> None:
         """Make `tree` like the client's directory `source.name` under the source's patterns.
 
         What `tree.entries()` has and the client has not is removed.  Owners are as the client tells them (buildx: all 0).
+        `transferred` is told now and then, and at the end, how many bytes have come.
         """
+
+    async def directory_key(self, source: LocalSource) -> str:
+        """What tells the client's directory from others of that name; empty if nothing does."""
 
     async def secret(self, secret_id: str) -> bytes:
         """Raises NotFound."""
@@ -44,6 +48,9 @@ class BuildClient(Protocol):
 
     async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
         """A blob of an OCI layout of the client's.  Raises NotFound."""
+
+    def upload(self, url: str) -> AsyncIterator[bytes]:
+        """What the client sends where a build names `http://buildkit-session/…` (a context from its standard input)."""
 
 
 class SshAgent(Protocol):
@@ -73,8 +80,11 @@ class ExportTarget(Protocol):
 class NothingOffered:
     """A client that has nothing (and a base for those that have little)."""
 
-    async def sync(self, source: LocalSource, tree: HeldTree) -> None:
+    async def sync(self, source: LocalSource, tree: HeldTree, transferred: Callable[[int], None]) -> None:
         raise NotFound(f"no local directory {source.name!r} was sent with the build")
+
+    async def directory_key(self, source: LocalSource) -> str:
+        return ""
 
     async def secret(self, secret_id: str) -> bytes:
         raise NotFound(f"secret {secret_id}: not found")
@@ -87,6 +97,9 @@ class NothingOffered:
 
     async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
         raise NotFound(f"no OCI layout {source.store_id!r} was sent with the build")
+
+    def upload(self, url: str) -> AsyncIterator[bytes]:
+        raise NotFound(f"{url}: nothing is uploaded with the build")
 
 
 __all__: Sequence[str] = (

@@ -30,6 +30,7 @@ class FakeBuild:
         self.options = options
         self.client = client
         self.context = MemoryTree()
+        self.sizes: list[int] = []
         self.exported: list[tuple[BuildResult, Sequence[Export]]] = []
         self.warnings: list[Warned] = []
         self.told: list[Update] = []
@@ -44,7 +45,8 @@ class FakeBuild:
         return Platform(os="linux", architecture="amd64")
 
     async def run_frontend(self, request: FrontendRequest) -> BuildResult:
-        await self.client.sync(LocalSource(name="context", exclude=["*.md"]), self.context)  # type: ignore[arg-type]
+        source = LocalSource(name="context", exclude=["*.md"])
+        await self.client.sync(source, self.context, self.sizes.append)  # type: ignore[arg-type]
         data = self.context.files.get("Dockerfile", (None, b""))[1]
         self.told.append(
             VertexUpdate(digest=RUN.digest, name="RUN", started_ns=1_000_000_001, completed_ns=2_000_000_000)

@@ -58,11 +58,23 @@ class LocalSources:
         return LocalDirectory(tree, TreeIndex(tree.index()))
 
     async def from_client(self, op: LocalSource, scene: Scene, report: Report) -> LocalDirectory:
-        key = KEY + content_digest([op.name, op.shared_key, op.include, op.exclude, op.follow_paths])
+        owner = await scene.client.directory_key(op)
+        key = KEY + content_digest([op.name, op.shared_key, owner, op.include, op.exclude, op.follow_paths])
         known = self.records(key) if op.shared_key else []
         tree = await self.trees.take([record.directory for record in known])
+        # Docker: the directory with the Dockerfile is called dockerfile, whatever others are called.
+        name = f"transferring {'dockerfile' if op.name == 'dockerfile' else 'context'}:"
+        size = 0
+
+        def transferred(size_bytes: int) -> None:
+            nonlocal size
+            size = size_bytes
+            report.status(name, current=size)
+
         try:
-            await scene.client.sync(op, tree)
+            report.status(name)
+            await scene.client.sync(op, tree, transferred)
+            report.status(name, current=size, is_done=True)
         except BaseException:
             await self.forget(tree)
             raise
