@@ -85,8 +85,9 @@ class FrontendRequest:
 class Step:
     """One instruction of a Dockerfile, as the classic door tells it.
 
-    `text` with its arguments expanded as dockerd prints it (`COPY a /b`).  `output`: the root after it; `config`: the image's config
-    (JSON of an OCI image config without `rootfs`) after it.  `is_run`: a process runs.  `stage` counts from 0.
+    `text` as it stands in the file, on one line, as dockerd prints it.  `output`: the root after it; `config`: the image's config
+    (JSON of an OCI image config without `rootfs`) after it.  `is_run`: a process runs.  `stage` counts from 0; -1: an ARG before the first
+    stage.  A base's triggers belong to the step of its FROM.
     """
 
     text: str

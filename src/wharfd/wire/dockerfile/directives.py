@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from wharfd.wire.dockerfile.errors import DockerfileError, LineRange
+from wharfd.wire.dockerfile.errors import DockerfileError, LineRange, Malformed
 from wharfd.wire.dockerfile.words import SPACES
 
 NAMES = ("syntax", "escape", "check")
@@ -51,7 +51,7 @@ class DirectiveReader:
             self.is_done = True
             return None
         if name in self.found:
-            raise DockerfileError(f"only one {name} parser directive can be used", LineRange(number, number))
+            raise Malformed(f"only one {name} parser directive can be used", LineRange(number, number))
         directive = Directive(name, match[2], number)
         self.found[name] = directive
         return directive
@@ -60,7 +60,7 @@ class DirectiveReader:
 def escape_character(directive: Directive) -> str:
     if directive.value not in ("\\", "`"):
         where = LineRange(directive.line, directive.line)
-        raise DockerfileError(f"invalid escape token '{directive.value}' does not match ` or \\", where)
+        raise Malformed(f"invalid escape token '{directive.value}' does not match ` or \\", where)
     return directive.value
 
 

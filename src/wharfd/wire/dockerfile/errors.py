@@ -33,4 +33,7 @@ class DockerfileError(InvalidParameter):
 
 
 class Malformed(DockerfileError):
-    """The arguments of an instruction have no form at all.  BuildKit says so before it looks at instructions: without a line number."""
+    """The file, or an instruction's arguments, have no form at all.
+
+    That is said before instructions are looked at: without a line number.  (The classic builder: `failed to parse Dockerfile: …`.)
+    """

@@ -71,7 +71,7 @@ def parse_dockerfile(data: bytes | str) -> Dockerfile:
     reader = StatementReader(text)
     statements = list(reader)
     if not statements:
-        raise DockerfileError("file with no instructions")
+        raise Malformed("file with no instructions")
     global_args: list[Arg] = []
     stages: list[tuple[From, list[Command]]] = []
     for statement in statements:

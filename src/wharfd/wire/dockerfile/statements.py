@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from wharfd.wire.dockerfile.arguments import json_list
 from wharfd.wire.dockerfile.directives import Directive, DirectiveReader, escape_character
-from wharfd.wire.dockerfile.errors import DockerfileError, LineRange
+from wharfd.wire.dockerfile.errors import DockerfileError, LineRange, Malformed
 from wharfd.wire.dockerfile.heredocs import Heredoc, announced
 from wharfd.wire.dockerfile.words import SPACES
 
@@ -115,7 +115,7 @@ class StatementReader:
                     at += 1
                     check_length(lines[at - 1], at)
                 if at == len(lines):
-                    raise DockerfileError("unterminated heredoc", LineRange(first, at))
+                    raise Malformed("unterminated heredoc", LineRange(first, at))
                 heredocs.append(heredoc.with_content("".join(f"{line}\n" for line in lines[begin:at])))
                 at += 1
         statement = Statement(
@@ -142,7 +142,7 @@ def takes_heredocs(name: str, arguments: str) -> bool:
 def check_length(line: str, number: int) -> None:
     if len(line) > MAX_LINE // 4 and len(line.encode(errors="surrogatepass")) > MAX_LINE:
         message = f"dockerfile line greater than max allowed size of {MAX_LINE}"
-        raise DockerfileError(message, LineRange(number, number))
+        raise Malformed(message, LineRange(number, number))
 
 
 def split_command(source: str, escape: str = "\\") -> tuple[str, tuple[str, ...], str]:

@@ -295,6 +295,11 @@ class Converter:
 
     async def workshop(self) -> Workshop:
         paths: set[str] = set()
+        nothing = empty_image(self.target_platform)
+        steps = [
+            StepDraft(text=arg.source, output=None, image=nothing, stage=-1, is_run=False)
+            for arg in self.dockerfile.global_args
+        ]
         ignored = await self.surroundings.ignored()
         return Workshop(
             settings=self.settings,
@@ -305,6 +310,7 @@ class Converter:
             context_paths=paths,
             ignored=ignored,
             proxy=proxy_of(self.settings.build_args),
+            steps=steps,
         )
 
     def begin(self, state: StageState) -> None:

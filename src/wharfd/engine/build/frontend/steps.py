@@ -32,6 +32,7 @@ from wharfd.wire.dockerfile.instructions import (
     Env,
     Expose,
     HealthCheck,
+    Instruction,
     Label,
     Maintainer,
     Run,
@@ -74,6 +75,16 @@ class Workshop:
     steps: list[StepDraft] = field(default_factory=list)
     grown: int = 0
 
+    def note(self, state: StageState, instruction: Instruction) -> None:
+        step = StepDraft(
+            text=instruction.source,
+            output=state.output,
+            image=state.started,
+            stage=state.index,
+            is_run=isinstance(instruction, Run),
+        )
+        self.steps.append(step)
+
 
 def carry_out(state: StageState, shop: Workshop) -> None:
     """All instructions of the stage.  Raises DockerfileError."""
@@ -83,35 +94,14 @@ def carry_out(state: StageState, shop: Workshop) -> None:
         config = msgspec.structs.replace(config, working_dir=rooted(config.working_dir))
         state.image = state.image.with_config(config)
     state.env.update(environment(config.env))
+    triggers = [planned for planned in state.commands if planned.is_trigger]
+    for planned in triggers:
+        Walker(state, shop, planned).carry_out()
     if state.stage is not None:
-        source = state.stage.start.source
-        shop.steps.append(
-            StepDraft(
-                text=source,
-                output=state.output,
-                image=state.image,
-                stage=state.index,
-                is_run=False,
-            )
-        )
-    for planned in state.commands:
-        walker = Walker(state, shop, planned)
-        try:
-            walker.step()
-        except DockerfileError as e:
-            e.at(planned.command.lines)
-            raise
-        text = planned.command.source
-        is_run = isinstance(planned.command, Run)
-        shop.steps.append(
-            StepDraft(
-                text=text,
-                output=state.output,
-                image=state.started,
-                stage=state.index,
-                is_run=is_run,
-            )
-        )
+        shop.note(state, state.stage.start)
+    for planned in state.commands[len(triggers) :]:
+        Walker(state, shop, planned).carry_out()
+        shop.note(state, planned.command)
     state.is_finished = True
 
 
@@ -153,6 +143,13 @@ class Walker:
         if found.unset:
             known = {definition.name for definition in self.state.definitions} | SILENT_ARGS
             self.shop.checks.undefined_variables(found.unset - known, self.state.env, self.lines)
+
+    def carry_out(self) -> None:
+        try:
+            self.step()
+        except DockerfileError as e:
+            e.at(self.lines)
+            raise
 
     def step(self) -> None:
         command = self.planned.command

@@ -271,6 +271,7 @@ async def test_an_image_without_layers_is_an_empty_root() -> None:
 async def test_steps_in_the_order_of_the_file() -> None:
     result = await build("ARG X\nFROM a AS one\nRUN one\nFROM a AS two\nENV A=1\nCOPY --from=one /x /y\n")
     assert [(step.text, step.stage, step.is_run) for step in result.steps] == [
+        ("ARG X", -1, False),
         ("FROM a AS one", 0, False),
         ("RUN one", 0, True),
         ("FROM a AS two", 1, False),
@@ -278,8 +279,17 @@ async def test_steps_in_the_order_of_the_file() -> None:
         ("COPY --from=one /x /y", 1, False),
     ]
     assert result.steps[-1].output == result.roots[""]
-    assert result.steps[3].output is result.steps[2].output
-    assert [len(json.loads(step.config)["history"]) for step in result.steps] == [1, 2, 1, 2, 3]
+    assert result.steps[4].output is result.steps[3].output
+    assert [len(json.loads(step.config)["history"]) for step in result.steps] == [0, 1, 2, 1, 2, 3]
+
+
+async def test_triggers_belong_to_the_step_of_their_base() -> None:
+    bridge = FakeBridge(images={"docker.io/library/a:latest": image(on_build=["RUN trigger"])})
+    result = await build("FROM a\nRUN x\n", {}, bridge)
+    assert [step.text for step in result.steps] == ["FROM a", "RUN x"]
+    output = result.steps[0].output
+    assert output is not None
+    assert output.vertex.name == "[2/3] ONBUILD RUN trigger"
 
 
 async def test_which_lines_a_step_comes_from() -> None:
