@@ -123,6 +123,8 @@ def compiled(text: str) -> Test:
     if text.startswith("**/") and not set(text[3:]) & set("*?[\\"):
         name = text[3:]
         return lambda path: path == name or path.endswith("/" + name)
+    if text.startswith("**") and not set(text[2:]) & set("*?[\\"):
+        return lambda path: path.endswith(text[2:])  # Docker: here `**` may end within a name
     tokens = tokenise(text)
     if sum(token in ("*", "**/", "**") for token in tokens) <= MAX_STARS:
         expression = re.compile("".join(EXPRESSIONS.get(token, token) for token in tokens), re.DOTALL)

@@ -79,3 +79,10 @@ def test_an_excluded_directory_may_hold_what_is_not() -> None:
 def test_an_ignore_file() -> None:
     text = "\ufeff# comment\n\n  *.log \n/abs/path/\n! /keep\n#not\nsub/../x\n"
     assert parse_ignore_file(text) == ["*.log", "abs/path", "!keep", "x"]
+
+
+def test_two_stars_before_a_plain_name_may_end_within_a_name() -> None:
+    """Unlike elsewhere: Docker compares the end of the path then."""
+    assert PathPatterns(["**file"]).match("dir/myfile")
+    assert not PathPatterns(["**/file"]).match("dir/myfile")
+    assert not PathPatterns(["**f?le"]).match("dir/myfile")
