@@ -6,15 +6,15 @@ Docker: dockerd writes them beside each line and a later change of the container
 not change, so they are put together when the log is read.
 """
 
-import re
 from collections.abc import Mapping
 from urllib.parse import quote_plus
 
 from wharfd.model.container import ContainerRecord
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import short_id
+from wharfd.wire.logtag import Fields, parse
 from wharfd.wire.pattern import Pattern
-
-FIELD = re.compile(r"\{\{\s*\.([A-Za-z]+)\s*\}\}")
+from wharfd.wire.timestamps import format_rfc3339_nano
 
 
 def details_prefix(record: ContainerRecord) -> bytes:
@@ -51,15 +51,34 @@ def chosen(values: Mapping[str, str], names: str, expression: str) -> dict[str, 
 
 
 def expand_tag(template: str, record: ContainerRecord) -> str:
-    """Docker: a Go template; here its fields, which is what people write.  Anything else stays as it is written."""
-    fields = {
-        "ID": short_id(record.id),
-        "FullID": record.id,
-        "Name": record.name,
-        "ImageID": short_id(record.image_id),
-        "ImageFullID": record.image_id,
-        "ImageName": record.config.image,
-        "Command": " ".join(record.command_line),
+    """As it is written, if it cannot be expanded."""
+    if "{{" not in template:
+        return template
+    args = record.command_line
+    fields: Fields = {
+        "Command": " ".join(args),
+        "Config": record.host_config.log_config.config or {},
+        "ContainerArgs": args[1:],
+        "ContainerCreated": format_rfc3339_nano(record.created_ns),
+        "ContainerEntrypoint": args[0] if args else "",
+        "ContainerEnv": record.config.env or [],
+        "ContainerID": record.id,
+        "ContainerImageID": record.image_id,
+        "ContainerImageName": record.config.image,
+        "ContainerLabels": record.config.labels or {},
+        "ContainerName": f"/{record.name}",
         "DaemonName": "docker",
+        "ExtraAttributes": extra_attributes(record),
+        "FullID": record.id,
+        "Hostname": record.config.hostname,
+        "ID": short_id(record.id),
+        "ImageFullID": record.image_id,
+        "ImageID": short_id(record.image_id),
+        "ImageName": record.config.image,
+        "LogPath": record.log_path,
+        "Name": record.name,
     }
-    return FIELD.sub(lambda match: fields.get(match[1], match[0]), template)
+    try:
+        return parse(template).render(fields)
+    except InvalidParameter:
+        return template
