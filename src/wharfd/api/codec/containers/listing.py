@@ -90,11 +90,19 @@ def encode_entry(listed: Listed) -> JsonObject:
             "Status": health_status(record),
             "FailingStreak": record.health.failing_streak if record.health else 0,
         },
-        "NetworkSettings": {"Networks": encode_networks(record.networks)},
+        "NetworkSettings": {"Networks": encode_list_networks(record)},
         "Mounts": [encode_mount_point(mount) for mount in record.mounts],
     }
     if listed.manifest is not None:
         doc["ImageManifestDescriptor"] = encode_manifest(listed.manifest)
+    return doc
+
+
+def encode_list_networks(record: ContainerRecord) -> JsonObject:
+    """Docker: a list tells addresses only; names and options of endpoints are left to inspect."""
+    doc = encode_networks(record.networks)
+    for endpoint in doc.values():
+        endpoint |= {"Links": None, "Aliases": None, "DriverOpts": None, "DNSNames": None}
     return doc
 
 

@@ -65,7 +65,7 @@ def encode_cpu(stats: Stats | None) -> JsonObject:
 
 
 def encode_memory(stats: Stats | None) -> JsonObject:
-    """cgroup v2 knows no highest use and no count of failures of this kind: the keys are absent there."""
+    """cgroup v2 knows no highest use and no count of failures of this kind: the keys are absent there, and where the number is 0."""
     if stats is None:
         return {}
     doc: JsonObject = {
@@ -74,8 +74,10 @@ def encode_memory(stats: Stats | None) -> JsonObject:
         "limit": stats.memory_limit_bytes,
     }
     if stats.cgroup_version == 1:
-        doc["max_usage"] = stats.memory_max_usage_bytes
-        doc["failcnt"] = stats.memory_failcnt
+        if stats.memory_max_usage_bytes:
+            doc["max_usage"] = stats.memory_max_usage_bytes
+        if stats.memory_failcnt:
+            doc["failcnt"] = stats.memory_failcnt
     return doc
 
 
@@ -89,9 +91,11 @@ def encode_pids(stats: Stats | None) -> JsonObject:
 
 
 def encode_blkio(stats: Stats | None) -> JsonObject:
-    """`null` where there is nothing."""
+    """Docker: where there is nothing, `null` on cgroup v2 and an empty list on v1."""
     found = stats.blkio if stats is not None else {}
+    nothing: list[JsonObject] | None = [] if stats is not None and stats.cgroup_version == 1 else None
     return {
-        name: [{"major": row[0], "minor": row[1], "op": row[2], "value": row[3]} for row in found.get(name, ())] or None
+        name: [{"major": row[0], "minor": row[1], "op": row[2], "value": row[3]} for row in found.get(name, ())]
+        or nothing
         for name in BLKIO_LISTS
     }
