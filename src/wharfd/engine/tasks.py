@@ -7,9 +7,30 @@ awaited.
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+async def carried_through(work: Coroutine[Any, Any, T], name: str) -> T:
+    """What has begun is brought to its end, also when the caller is cancelled; that shows only afterwards.
+
+    For undo code, and for the step that makes a change known.
+    """
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as e:
+            cancelled = e
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # nobody will ask
+        raise cancelled
+    return task.result()
 
 
 class Tasks:

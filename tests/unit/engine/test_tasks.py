@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from wharfd.engine.tasks import Tasks
+from wharfd.engine.tasks import Tasks, carried_through
 
 
 async def test_settle_waits_for_work_that_starts_more_work() -> None:
@@ -71,3 +71,34 @@ async def test_work_that_comes_after_close_does_not_run() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert began == []
+
+
+async def test_what_is_carried_through_ends_before_its_callers_cancellation_shows() -> None:
+    go, done = asyncio.Event(), []
+
+    async def work() -> None:
+        await go.wait()
+        done.append("work")
+
+    caller = asyncio.create_task(carried_through(work(), "work"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        caller.cancel()
+    await asyncio.sleep(0)
+    assert not caller.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert done == ["work"]
+
+
+async def test_what_is_carried_through_gives_its_result_or_its_error() -> None:
+    async def good() -> int:
+        return 7
+
+    async def bad() -> int:
+        raise KeyError("x")
+
+    assert await carried_through(good(), "good") == 7
+    with pytest.raises(KeyError):
+        await carried_through(bad(), "bad")

@@ -97,6 +97,25 @@ async def test_cancelled_caller_drops_work_that_has_not_begun() -> None:
         pool.close()
 
 
+async def test_undo_code_is_carried_out_though_it_had_not_begun() -> None:
+    pool = Pool("test", 1)
+    go = threading.Event()
+    done: list[str] = []
+    first = asyncio.create_task(pool.run(go.wait))
+    undo = asyncio.create_task(pool.run_through(done.append, "undone"))
+    await asyncio.sleep(0)
+    undo.cancel()
+    await asyncio.sleep(0)
+    assert not undo.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await undo
+    assert done == ["undone"]
+    assert await first
+    assert await pool.run_through(len, "four") == 4
+    pool.close()
+
+
 async def test_closed_pool_has_no_threads_and_takes_no_work() -> None:
     pool = Pool("closing", 3)
     await pool.run(int)

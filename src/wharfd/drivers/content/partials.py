@@ -187,13 +187,13 @@ class PartialFile:
     async def suspend(self) -> None:
         try:
             if self.pending:
-                await self.flush()
+                await self.store.pool.run_through(self.append, self.pending)
         finally:
             self.close()
 
     async def discard(self) -> None:
         try:
-            await self.store.pool.run(unlink, self.path)
+            await self.store.pool.run_through(unlink, self.path)
         finally:
             self.close()
 

@@ -147,7 +147,11 @@ class Garbage:
         )
 
     def is_layer_of_container(self, chain_id: ChainId) -> bool:
-        return any(chain_id in record.rootfs.layers for record in self.ledger.containers if record.rootfs is not None)
+        return any(
+            (record.rootfs is not None and chain_id in record.rootfs.layers)
+            or any(chain_id in part.layers for part in record.parts.values())
+            for record in self.ledger.containers
+        )
 
     def depth(self, chain_id: ChainId) -> int:
         depth = 0

@@ -1,6 +1,5 @@
 """Makes records of images whose content is here: the last step of load, import, pull, commit and build."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +12,7 @@ from wharfd.engine.images.platforms import preferred
 from wharfd.engine.images.survey import Survey, created_ns, platforms
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
+from wharfd.engine.tasks import carried_through
 from wharfd.model.event import Event
 from wharfd.model.ids import ImageId
 from wharfd.model.image import ImageRecord
@@ -58,12 +58,7 @@ class Publisher:
         The caller holds a lease on the content.  Once begun this is carried through, also when the caller is cancelled: a record that
         is stored and not known would be one whose content is collected.
         """
-        work = asyncio.get_running_loop().create_task(self.publish(images), name="publish-images")
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await asyncio.wait([work])
-            raise
+        await carried_through(self.publish(images), "publish-images")
 
     async def publish(self, images: Sequence[NewImage]) -> None:
         async with self.locks.hold(*STORE_LOCK):

@@ -22,6 +22,7 @@ from wharfd.engine.images.resolve import by_tag
 from wharfd.engine.images.survey import check_layers, is_runnable, survey
 from wharfd.engine.images.unpacking import Unpacking, told
 from wharfd.engine.ledger import Ledger
+from wharfd.engine.tasks import carried_through
 from wharfd.model.errors import EngineError, InvalidParameter
 from wharfd.model.ids import Digest
 from wharfd.ports.content import ResumableContent
@@ -133,7 +134,7 @@ class PullImage:
             await self.content.claim(found.blobs)
             job.lease.release()
         except BaseException as e:
-            await self.leave(job, may_go_on=isinstance(e, MAY_GO_ON))
+            await carried_through(self.leave(job, may_go_on=isinstance(e, MAY_GO_ON)), "leave-pull")
             raise
         progress(PullEnded(target.digest, ref.familiar(), target.digest != before))
 

@@ -8,6 +8,8 @@ import asyncio
 import logging
 import os
 import secrets
+from collections.abc import Coroutine
+from typing import Any
 
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.model.errors import EngineError, Internal
@@ -27,8 +29,13 @@ class Trash:
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def discard(self, path: str) -> None:
-        """Gone from its place when this returns.  Nothing there: nothing to do."""
-        if await self.pool.run(self.throw, path):
+        """Gone from its place when this returns, also when the caller is cancelled meanwhile.  Nothing there: nothing to do."""
+        try:
+            is_more = await self.pool.run_through(self.throw, path)
+        except asyncio.CancelledError:
+            self.start(self.empty(), "emptying")
+            raise
+        if is_more:
             await self.empty()
 
     def throw(self, path: str) -> bool:
@@ -51,9 +58,12 @@ class Trash:
         busy = {task.get_name() for task in self.tasks}
         for name in await self.pool.run(os.listdir, self.layout.trash):
             if name not in busy:
-                task = asyncio.get_running_loop().create_task(self.finish(f"{self.layout.trash}/{name}"), name=name)
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+                self.start(self.finish(f"{self.layout.trash}/{name}"), name)
+
+    def start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def finish(self, path: str) -> None:
         try:
