@@ -8,6 +8,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> None:
     os.umask(0)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 65536)), hard))
-    with socket.socket(fileno=fd) as link:
+    with socket.socket(fileno=fd) as link, suppress(ConnectionError):  # of an engine that was killed
         serve(link)
 
 
