@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.clients import OPENERS, Programs, versions
+from conformance.differ.run import compared
 from conformance.report import failures, left_out, score
 from conformance.runner import Outcome, run_all
 from conformance.scenario import load, select
@@ -22,6 +23,7 @@ from conformance.target import Target
 from tests.engine import Engine
 
 OWN = "own"
+NEWEST = "1.51"  # that dockerd 28 speaks
 
 
 def arguments() -> argparse.Namespace:
@@ -41,6 +43,14 @@ def arguments() -> argparse.Namespace:
         help="a directory that clients and engines see under the same path",
     )
     parser.add_argument("--flag", action="append", default=[], help="a flag for this checkout's engine")
+    parser.add_argument(
+        "--diff",
+        action="append",
+        default=[],
+        metavar="NAME=SOCKET",
+        help="no scenarios: the same calls to two sockets (this checkout's engine if only one is given) at --api, and how they differ",
+    )
+    parser.add_argument("--values", action="store_true", help="with --diff: values, too, that ought to be the same")
     parser.add_argument("--list", action="store_true", help="only list the scenarios")
     parser.add_argument("--json", metavar="FILE", help="write every outcome there")
     parser.add_argument("--quiet", action="store_true", help="no line for each scenario")
@@ -68,8 +78,25 @@ def targets(args: argparse.Namespace) -> Iterator[Iterator[Target]]:
         yield each()
 
 
+def diff(args: argparse.Namespace) -> int:
+    args.engine = args.diff if len(args.diff) > 1 else [OWN, *args.diff]
+    with targets(args) as engines:
+        one, other = engines
+        print(f"{one.name} / {other.name} at {args.api or NEWEST}\n")
+        compared_calls = different = 0
+        for call, found in compared(one, other, args.api or NEWEST, args.area, args.values):
+            compared_calls += 1
+            different += bool(found)
+            if found:
+                print(call + "".join(f"\n    {each}" for each in found))
+    print(f"\n{compared_calls} calls, {different} of them answered differently")
+    return 1 if different else 0
+
+
 def main() -> int:
     args = arguments()
+    if args.diff:
+        return diff(args)
     chosen = select(load(), args.client, args.area, args.words)
     if args.list:
         for each in chosen:
