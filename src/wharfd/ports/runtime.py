@@ -150,7 +150,7 @@ class RuntimeDriver(Protocol):
         """Titles and rows of the host's `ps` for these pids.  Raises InvalidParameter for arguments ps refuses."""
 
     async def update(self, container_id: ContainerId, resources: HostConfig) -> None:
-        """Write the resource part of `resources` to the cgroup, now."""
+        """Write the resource part of `resources` to the cgroup, now.  Nothing is done if the container has just ended."""
 
     async def reopen_log(self, container_id: ContainerId, path: str, renamed_to: str, *, is_told: bool | None) -> bool:
         """Its log, which it was given at `path`, was renamed to `renamed_to`: have the monitor begin a new file at `path`.

@@ -257,9 +257,14 @@ class ConmonRuntime:
         placement = self._demand(container_id)
         document = oci_resources(resources, block_device_number)
         if is_systemd_name(placement.cgroup):
-            await self._runtime(placement.runtime).update(container_id, document)
-            if self.layout.version == 2:
-                await self._tell_systemd(placement.cgroup, scope_properties(document))
+            try:
+                await self._runtime(placement.runtime).update(container_id, document)
+                if self.layout.version == 2:
+                    await self._tell_systemd(placement.cgroup, scope_properties(document))
+            except Internal:
+                # systemd removes the scope as soon as the last process is gone, before that is known here.
+                if self._is_alive(placement):
+                    raise
             return
         writes = cgroup2_writes(document) if self.layout.version == 2 else cgroup1_writes(document)
         await self.pool.run(write_limits, self._cgroup(placement.cgroup), writes)

@@ -34,7 +34,7 @@ from wharfd.ports.streams import ExecRequest
 from wharfd.sys.spawn import Process, Watch, children, spawn, unwatched, watch_exit
 from wharfd.wire.stdcopy import Stream
 
-LAUNCH_TIMEOUT_S = 60.0
+LAUNCH_TIMEOUT_S = 120.0
 _DIRECTORY_FD = 3  # of the execs directory, in the runtime: its files have short names this way
 _SIGNAL_BASE = 128
 

@@ -19,7 +19,7 @@ _CRUN_STAT = re.compile(
     r"(?:error stat'ing file|cannot stat|stat) `(?P<path>[^`]*)`: (?P<reason>.*)", re.IGNORECASE | re.DOTALL
 )
 _CRUN_CHDIR = re.compile(
-    r"(?:chdir|cannot chdir to|mkdir) `(?P<path>[^`]*)`?: (?P<reason>.*)", re.IGNORECASE | re.DOTALL
+    r"(?:chdir|chdir to|cannot chdir to|mkdir) `(?P<path>[^`]*)`?: (?P<reason>.*)", re.IGNORECASE | re.DOTALL
 )
 _LOG_LINE = re.compile(r'^time="[^"]*" level=(?:error|fatal) msg="(?P<text>(?:[^"\\]|\\.)*)"', re.MULTILINE)
 _LOG_ESCAPE = re.compile(r"\\(.)")
@@ -71,7 +71,7 @@ def exec_failed(said: str, program: str) -> StartFailed:
     lowered = text.lower()
     if any(words in lowered for words in (*_NOT_FOUND_WORDS, "not a directory")):
         return StartFailed(text, NOT_FOUND)
-    return StartFailed(text, NOT_EXECUTABLE if "permission denied" in lowered else OTHER)
+    return StartFailed(text, NOT_EXECUTABLE if "permission denied" in lowered or "is a directory" in lowered else OTHER)
 
 
 def _not_found(program: str) -> str:

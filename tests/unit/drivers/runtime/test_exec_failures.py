@@ -31,6 +31,12 @@ BEGIN = "OCI runtime exec failed: exec failed: unable to start container process
             126,
         ),
         (
+            'exec failed: unable to start container process: exec: "/etc": is a directory',
+            "/etc",
+            BEGIN + 'exec: "/etc": is a directory',
+            126,
+        ),
+        (
             "open executable: Operation not permitted",
             "",
             BEGIN + 'exec: "": executable file not found in $PATH',
@@ -43,7 +49,7 @@ BEGIN = "OCI runtime exec failed: exec failed: unable to start container process
             127,
         ),
         (
-            "chdir `/file`: Not a directory",
+            "chdir to `/file`: Not a directory",
             "true",
             BEGIN + 'chdir to cwd ("/file") set in config.json failed: not a directory',
             127,
