@@ -25,8 +25,8 @@ def symlink(name: str, target: str, **fields: Any) -> Member:
     return entry(name, type=tarfile.SYMTYPE, linkname=target, **fields)
 
 
-def hard_link(name: str, target: str) -> Member:
-    return entry(name, type=tarfile.LNKTYPE, linkname=target)
+def hard_link(name: str, target: str, **fields: Any) -> Member:
+    return entry(name, type=tarfile.LNKTYPE, linkname=target, **fields)
 
 
 def tar_of(*members: Member, kind: int = tarfile.PAX_FORMAT) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.storage.rig import StorageRig
-from tests.tars import directory, entry, hard_link
+from tests.tars import directory, entry, hard_link, symlink
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.model.errors import InvalidParameter, NotFound
@@ -197,6 +197,39 @@ async def test_a_link_to_a_file_below_becomes_a_copy(overlay: StorageRig) -> Non
     info = overlay.layers.get(chain[-1])
     assert info is not None
     assert info.size_bytes == 3
+
+
+async def test_names_of_one_file_below_become_names_of_one_copy(overlay: StorageRig) -> None:
+    links = [hard_link("d/b", "a"), hard_link("c", "a"), hard_link("e", "d/b")]
+    chain = await overlay.stack([entry("a", b"one"), directory("d")], [directory("d"), *links])
+    top = diff(overlay, chain[-1])
+    assert {(top / name).stat().st_ino for name in ("d/b", "c", "e")} == {(top / "c").stat().st_ino}
+    assert (top / "e").read_bytes() == b"one"
+
+
+async def test_a_link_on_the_way_to_a_copy_leads_nowhere(overlay: StorageRig) -> None:
+    """What a hostile archive might do: a place in the layer, seen as a directory first, is a link out of it at the end."""
+    outside = overlay.folder / "outside"
+    outside.mkdir(mode=0o755)
+    lower = [entry("payload", b"x", mode=0o4755), directory("d", 0o700, uid=77), directory("q", 0o711, uid=78)]
+    for upper in (
+        [hard_link("d/x", "payload"), symlink("d", str(outside))],
+        [entry("q/y"), symlink("q", str(outside))],
+        [hard_link("x", "payload"), symlink("x", f"{outside}/x")],
+        [hard_link("d/x", "payload"), directory("d"), symlink("d/x", f"{outside}/x")],
+        [hard_link("d/x", "payload"), entry("d", b"a file now")],
+    ):
+        await overlay.stack(lower, upper)
+        status = outside.stat()
+        assert (list(outside.iterdir()), stat.S_IMODE(status.st_mode), status.st_uid) == ([], 0o755, 0)
+
+
+async def test_the_last_word_on_a_name_counts(overlay: StorageRig) -> None:
+    lower = [entry("payload", b"below")]
+    upper = [hard_link("x", "payload"), entry("x", b"here"), hard_link("y", "payload"), entry(".wh.y")]
+    chain = await overlay.stack(lower, upper)
+    assert (diff(overlay, chain[-1]) / "x").read_bytes() == b"here"
+    assert (diff(overlay, chain[-1]) / "y").read_bytes() == b"below"
 
 
 async def test_a_link_to_nowhere_is_refused(overlay: StorageRig) -> None:

@@ -59,7 +59,9 @@ def test_attributes_arrive(tmp_path: Path) -> None:
         entry("cap", b"elf", pax={"SCHILY.xattr.security.capability": capability.decode("latin-1")}, mode=0o755),
         entry("note", b"", pax={"SCHILY.xattr.user.note": "hello", "mtime": "1700000000.123456789"}),
         symlink("link", "/somewhere/else", uid=7, gid=8, mtime=6000),
-        hard_link("hard", "suid"),
+        hard_link("hard", "suid", mode=0o4755, uid=1000, gid=1001, mtime=5000),
+        entry("twice", b"x", mode=0o600, uid=1),
+        hard_link("twice again", "twice", mode=0o4711, uid=2, mtime=7000),
         entry("null", type=tarfile.CHRTYPE, devmajor=1, devminor=3, mode=0o666),
         entry("sda", type=tarfile.BLKTYPE, devmajor=8, devminor=0, mode=0o660, gid=6),
         entry("pipe", type=tarfile.FIFOTYPE, mode=0o622),
@@ -73,6 +75,8 @@ def test_attributes_arrive(tmp_path: Path) -> None:
     assert (stat.S_IMODE(look("sticky").st_mode), look("sticky").st_mtime) == (0o1777, 2000)
     assert (stat.S_IMODE(look("group").st_mode), look("group").st_gid, look("group").st_mtime) == (0o2775, 50, 3000)
     assert (look("group/file").st_gid, look("group/file").st_mtime) == (0, 4000)
+    twice = look("twice")
+    assert (stat.S_IMODE(twice.st_mode), twice.st_uid, twice.st_mtime) == (0o4711, 2, 7000)
     suid = look("suid")
     assert (stat.S_IMODE(suid.st_mode), suid.st_uid, suid.st_gid, suid.st_mtime, suid.st_nlink) == (
         0o4755,
@@ -90,7 +94,7 @@ def test_attributes_arrive(tmp_path: Path) -> None:
     assert (stat.S_ISBLK(look("sda").st_mode), look("sda").st_gid) == (True, 6)
     assert (stat.S_ISFIFO(look("pipe").st_mode), stat.S_IMODE(look("pipe").st_mode)) == (True, 0o622)
     assert done.implied == []
-    assert done.entries == 12
+    assert done.entries == 14
     assert done.size_bytes == 1 + 3 + 3
 
 

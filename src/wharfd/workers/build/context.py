@@ -59,7 +59,7 @@ class ContextWriter(LayerWriter):
         try:
             file = os.open(base, NEW_FILE, 0o600, dir_fd=fd)
         except FileExistsError:
-            self.tree.make_way(fd, base, directory + base)
+            self.make_way(fd, directory, base)
             file = os.open(base, NEW_FILE, 0o600, dir_fd=fd)
         try:
             self.digests[os.fstat(file).st_ino] = self.fill(file, entry, reader)
@@ -122,8 +122,8 @@ def receive_context(archive: int, into: str) -> list[DigestedEntry]:
             except (ValueError, OverflowError) as e:
                 raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e}") from e
         reader.drain()
-        for link in writer.missing:
-            raise InvalidParameter(f"invalid archive: {shown(os.fsdecode(link.path))}: its link leads to nothing")
+        for path in writer.missing:
+            raise InvalidParameter(f"invalid archive: {shown(path)}: its link leads to nothing")
         writer.tree.finish()
         return list(writer.listed())
     finally:

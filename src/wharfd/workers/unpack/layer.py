@@ -40,7 +40,7 @@ class LayerWriter:
         self.tree.implied.add("")
         self.size = 0
         self.entries = 0
-        self.missing: list[MissingLink] = []
+        self.missing: dict[str, MissingLink] = {}  # by its real path
         space = os.statvfs(root)
         self.budget = max(0, space.f_bavail * space.f_frsize - RESERVE_BYTES)
 
@@ -52,9 +52,11 @@ class LayerWriter:
             return
         fd, directory, base = self.tree.locate(name)
         if base.startswith(WHITEOUT):
-            self.add_mark(fd, base)
+            self.add_mark(fd, directory, base)
             return
         kind = entry.kind
+        if self.missing:
+            self.missing.pop(directory + base, None)  # a later entry takes its place
         if kind is Kind.FILE:
             self.add_file(fd, directory, base, entry, reader)
         elif kind is Kind.DIRECTORY:
@@ -73,14 +75,20 @@ class LayerWriter:
         try:
             make()
         except FileExistsError:
-            self.tree.make_way(fd, base, directory + base)
+            self.make_way(fd, directory, base)
             make()
+
+    def make_way(self, fd: int, directory: str, base: str) -> None:
+        self.tree.make_way(fd, base, directory + base)
+        below = f"{directory}{base}/"
+        for path in [each for each in self.missing if each.startswith(below)]:
+            del self.missing[path]
 
     def add_file(self, fd: int, directory: str, base: str, entry: Entry, reader: TarReader) -> None:
         try:
             file = os.open(base, NEW_FILE, entry.mode & PERMISSIONS, dir_fd=fd)
         except FileExistsError:
-            self.tree.make_way(fd, base, directory + base)
+            self.make_way(fd, directory, base)
             file = os.open(base, NEW_FILE, entry.mode & PERMISSIONS, dir_fd=fd)
         try:
             if entry.size:
@@ -125,10 +133,10 @@ class LayerWriter:
         if entry.xattrs:
             set_xattrs(root, entry.xattrs)
 
-    def add_mark(self, fd: int, base: str) -> None:
+    def add_mark(self, fd: int, directory: str, base: str) -> None:
         # The marks need no directory of theirs in the path: `fd` is that directory.
         found = classify(base)
-        if found.mark is Mark.WHITEOUT:
+        if found.mark is Mark.WHITEOUT and directory + found.target not in self.missing:
             self.tree.white_out(fd, found.target)
         elif found.mark is Mark.OPAQUE:
             os.setxattr(fd, OPAQUE_XATTR, OPAQUE_VALUE)
@@ -140,8 +148,9 @@ class LayerWriter:
             status = os.stat(name, dir_fd=source, follow_symlinks=False)
         except FileNotFoundError:
             with suppress(FileNotFoundError):
-                self.tree.make_way(fd, base, directory + base)
-            self.missing.append(MissingLink(path=os.fsencode(directory + base), target=os.fsencode(target)))
+                self.make_way(fd, directory, base)
+            path = directory + base
+            self.missing[path] = MissingLink(path=os.fsencode(path), target=os.fsencode(target))
             return
         if stat.S_ISDIR(status.st_mode):
             raise InvalidParameter(f"invalid archive: hard link to the directory {target!r}")
@@ -149,10 +158,23 @@ class LayerWriter:
             os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
         except FileExistsError:
             present = os.stat(base, dir_fd=fd, follow_symlinks=False)
-            if (present.st_ino, present.st_dev) == (status.st_ino, status.st_dev):
-                return
-            self.tree.make_way(fd, base, directory + base)
-            os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
+            if (present.st_ino, present.st_dev) != (status.st_ino, status.st_dev):
+                self.make_way(fd, directory, base)
+                os.link(name, base, src_dir_fd=source, dst_dir_fd=fd, follow_symlinks=False)
+        self.set_link_attributes(fd, base, entry, status)
+
+    def set_link_attributes(self, fd: int, base: str, entry: Entry, status: os.stat_result) -> None:
+        """Docker: the file gets those that its last name has in the archive; usually all have the same."""
+        owner = (entry.uid, entry.gid)
+        if owner != (status.st_uid, status.st_gid):
+            os.chown(base, *owner, dir_fd=fd, follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            return
+        mode = stat.S_IMODE(entry.mode)
+        if mode != stat.S_IMODE(status.st_mode) or owner != (status.st_uid, status.st_gid):
+            os.chmod(base, mode, dir_fd=fd)
+        if entry.mtime_ns != status.st_mtime_ns:
+            os.utime(base, ns=(entry.mtime_ns, entry.mtime_ns), dir_fd=fd, follow_symlinks=False)
 
     def set_attributes(self, fd: int, base: str, entry: Entry) -> None:
         """Of links and nodes, which are not opened."""
@@ -241,5 +263,5 @@ def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
         size_bytes=writer.size,
         entries=writer.entries,
         implied=sorted(map(os.fsencode, writer.tree.implied)),
-        missing_links=writer.missing,
+        missing_links=list(writer.missing.values()),
     )
