@@ -25,8 +25,8 @@ def with_log(asked: HostConfig, settings: Settings, drivers: Mapping[str, LogDri
     driver = drivers.get(kind)
     if driver is None:
         raise InvalidParameter(f'error looking up logging plugin {kind}: plugin "{kind}" not found')
-    check_mode(options)
     if kind != NO_LOG:  # Docker: its options are not looked at
+        check_mode(options)
         check_of_lines(options)
         driver.validate({name: value for name, value in options.items() if name not in MODE_OPTIONS})
     return msgspec.structs.replace(asked, log_config=LogConfig(type=kind, config=options))
