@@ -201,10 +201,11 @@ async def test_a_link_to_a_file_below_becomes_a_copy(overlay: StorageRig) -> Non
 
 async def test_names_of_one_file_below_become_names_of_one_copy(overlay: StorageRig) -> None:
     links = [hard_link("d/b", "a"), hard_link("c", "a"), hard_link("e", "d/b")]
-    chain = await overlay.stack([entry("a", b"one"), directory("d")], [directory("d"), *links])
+    chain = await overlay.stack([entry("a", b"one"), directory("d")], [directory("d", mtime=1000), *links])
     top = diff(overlay, chain[-1])
     assert {(top / name).stat().st_ino for name in ("d/b", "c", "e")} == {(top / "c").stat().st_ino}
     assert (top / "e").read_bytes() == b"one"
+    assert (top / "d").stat().st_mtime == 1000
 
 
 async def test_a_link_on_the_way_to_a_copy_leads_nowhere(overlay: StorageRig) -> None:

@@ -95,7 +95,7 @@ def test_attributes_arrive(tmp_path: Path) -> None:
     assert (stat.S_ISFIFO(look("pipe").st_mode), stat.S_IMODE(look("pipe").st_mode)) == (True, 0o622)
     assert done.implied == []
     assert done.entries == 14
-    assert done.size_bytes == 1 + 3 + 3
+    assert done.size_bytes == 1 + 3 + 3 + 1
 
 
 def test_file_capabilities_arrive(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def copy_links(root: int, stack: Stack, links: Sequence[MissingLink]) -> Iterato
             raise InvalidParameter(f"invalid layer: hard link {path!r} to {wanted!r}, which does not exist")
         folder, _, base = path.rpartition("/")
         with entered(root, folder) as fd:
+            times = os.fstat(fd)
             if source in copies:
                 of_folder, _, of_base = copies[source].rpartition("/")
                 with entered(root, of_folder) as of_fd:
@@ -58,6 +59,7 @@ def copy_links(root: int, stack: Stack, links: Sequence[MissingLink]) -> Iterato
             else:
                 yield copy_file(source, fd, base)
                 copies[path] = copies[source] = path
+            os.utime(fd, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def copy_file(source: str, folder: int, name: str) -> int:
