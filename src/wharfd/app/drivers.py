@@ -10,6 +10,7 @@ from wharfd.app.failure import StartFailure
 from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.content.blobs import BlobStore
 from wharfd.drivers.files.directory import FileDirectory
+from wharfd.drivers.files.mounts import MountDirectory
 from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
 from wharfd.drivers.logs.kinds import log_drivers
 from wharfd.drivers.network.bridge.defaults import BridgeDefaults
@@ -90,6 +91,7 @@ class Drivers:
         )
         self.archiver = wrap("archiver", WorkerArchiver(self.workers))
         self.files = wrap("files", FileDirectory(f"{data}/containers", self.storage_pool))
+        self.mounts = wrap("mounts", MountDirectory(f"{data}/containers", self.storage_pool))
         self.cgroup_driver = self.host.facts().cgroup_driver
         self.cgroup_parent = settings.cgroup_parent or (
             "system.slice" if self.cgroup_driver == "systemd" else "/wharfd"

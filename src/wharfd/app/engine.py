@@ -46,6 +46,7 @@ from wharfd.engine.containers.create import CreateContainer
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
 from wharfd.engine.containers.files import NameFiles
+from wharfd.engine.containers.host_mounts import HostMounts
 from wharfd.engine.containers.inspect import InspectContainer
 from wharfd.engine.containers.keep_logs import KeepLogs
 from wharfd.engine.containers.kill import Kill
@@ -59,7 +60,6 @@ from wharfd.engine.containers.removal import Removal
 from wharfd.engine.containers.remove import Remove
 from wharfd.engine.containers.rename import RenameContainer
 from wharfd.engine.containers.restart import Restart
-from wharfd.engine.containers.shm import SharedMemory
 from wharfd.engine.containers.shutdown import Shutdown
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Start
@@ -95,6 +95,7 @@ from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
+from wharfd.model.ids import ChainId
 from wharfd.model.settings import Settings
 from wharfd.ports.runtime import Exit
 from wharfd.sys import sdnotify
@@ -158,9 +159,18 @@ class Engine:
             new_id=fresh_id,
             upstreams=name_files.upstreams,
         )
-        shm = SharedMemory(ledger=ledger, files=d.files)
+        host_mounts = HostMounts(
+            ledger=ledger,
+            mounts=d.mounts,
+            lower=lambda layers: d.snapshots.view([ChainId(chain_id) for chain_id in layers]).lower,
+        )
         debts = Debts(
-            ledger=ledger, runtime=d.runtime, attachment=attachment, rootfs=d.rootfs, volumes=d.volumes, shm=shm
+            ledger=ledger,
+            runtime=d.runtime,
+            attachment=attachment,
+            rootfs=d.rootfs,
+            volumes=d.volumes,
+            host_mounts=host_mounts,
         )
         removal = Removal(
             ledger=ledger,
@@ -196,7 +206,7 @@ class Engine:
             runtime=d.runtime,
             debts=debts,
             removal=removal,
-            shm=shm,
+            host_mounts=host_mounts,
             waiters=waiters,
             logs=d.logs,
             onlookers=audience,
@@ -302,6 +312,7 @@ class Engine:
                 runtime=d.runtime,
                 log_drivers=d.logs,
                 volumes=maker,
+                mounts=d.mounts,
                 rng=random.Random(),
                 randbytes=os.urandom,
             ),
@@ -315,7 +326,9 @@ class Engine:
             remove=remove,
             prune=PruneContainers(ledger=ledger, clock=clock, rootfs=d.rootfs, layers=d.layers, remove=remove),
         )
-        views = Views(ledger=ledger, locks=locks, rootfs=d.rootfs, files=d.files, volumes=d.volumes)
+        views = Views(
+            ledger=ledger, locks=locks, rootfs=d.rootfs, files=d.files, volumes=d.volumes, host_mounts=host_mounts
+        )
         self.files = ContainerFileHandlers(
             stat_path=StatPath(views=views, archiver=d.archiver),
             copy_out=CopyOut(views=views, archiver=d.archiver, ledger=ledger, clock=clock),

@@ -48,6 +48,14 @@ class MountPoint(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     propagation: str = ""
 
 
+class MountPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a mount that shows something else than its source: a part of a volume, or the layers (chain ids, the lowest first) of an
+    image or a part of them."""
+
+    subpath: str = ""
+    layers: list[str] = []
+
+
 class Rootfs(msgspec.Struct, frozen=True, kw_only=True):
     """Where a container's root file system lies.  `layers` are chain ids, the lowest first."""
 
@@ -87,6 +95,7 @@ class ContainerRecord(msgspec.Struct, frozen=True, kw_only=True):
     driver: str  # storage driver's name
     rootfs: Rootfs | None = None
     mounts: list[MountPoint] = []
+    parts: dict[str, MountPart] = {}  # by destination
     read_only_non_recursive: bool = False  # mounts below a read-only bind stay writable (clients below API 1.44)
     manifest: Digest | None = None  # of the image for this platform
     log_path: str = ""

@@ -22,15 +22,6 @@ class ContainerFiles(Protocol):
     def rewrite(self, container_id: ContainerId, files: Mapping[str, bytes]) -> None:
         """As `write`, but in place: a running container has them mounted, and sees the change."""
 
-    def shm(self, container_id: ContainerId) -> str:
-        """Where `mount_shm` mounts."""
-
-    async def mount_shm(self, container_id: ContainerId, size_bytes: int) -> str:
-        """Memory that containers can share as their /dev/shm; returns its directory.  Mounted already: the same answer."""
-
-    async def unmount_shm(self, container_id: ContainerId) -> None:
-        """Idempotent."""
-
     async def remove(self, container_id: ContainerId) -> None:
         """Delete the directory with all that is in it.  Idempotent."""
 

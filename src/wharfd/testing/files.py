@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from wharfd.model.errors import InvalidParameter, NotFound
 from wharfd.model.ids import ContainerId
 from wharfd.testing.fake import Fake
 
@@ -12,7 +13,6 @@ class FakeFiles(Fake):
     def __init__(self) -> None:
         super().__init__()
         self.content: dict[str, dict[str, bytes]] = {}
-        self.shared: dict[str, int] = {}
 
     async def open(self) -> None:
         self.enter("open")
@@ -28,18 +28,6 @@ class FakeFiles(Fake):
         self.enter("rewrite")
         self.content[container_id].update(files)
 
-    def shm(self, container_id: ContainerId) -> str:
-        return f"{self.directory(container_id)}/shm"
-
-    async def mount_shm(self, container_id: ContainerId, size_bytes: int) -> str:
-        self.enter("mount_shm")
-        self.shared[container_id] = size_bytes
-        return self.shm(container_id)
-
-    async def unmount_shm(self, container_id: ContainerId) -> None:
-        self.enter("unmount_shm")
-        self.shared.pop(container_id, None)
-
     async def remove(self, container_id: ContainerId) -> None:
         self.enter("remove")
         self.content.pop(container_id, None)
@@ -47,3 +35,39 @@ class FakeFiles(Fake):
     async def leftovers(self) -> Sequence[ContainerId]:
         self.enter("leftovers")
         return [ContainerId(each) for each in self.content]
+
+
+class FakeMounts(Fake):
+    """Port `mounts`.  `mounted[container_id][key]` is what lies there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mounted: dict[str, dict[str, object]] = {}
+        self.missing: set[str] = set()  # subpaths that there are not
+
+    def place(self, container_id: ContainerId, key: str) -> str:
+        return f"/fake/containers/{container_id}/mounts/{key}"
+
+    def put(self, container_id: ContainerId, key: str, what: object) -> str:
+        self.mounted.setdefault(container_id, {}).setdefault(key, what)
+        return self.place(container_id, key)
+
+    async def memory(self, container_id: ContainerId, key: str, size_bytes: int) -> str:
+        self.enter("memory")
+        return self.put(container_id, key, size_bytes)
+
+    async def part(self, container_id: ContainerId, key: str, base: str, subpath: str) -> str:
+        self.enter("part")
+        if subpath in self.missing:
+            raise NotFound(f"cannot access path {base}/{subpath}: lstat {base}/{subpath}: no such file or directory")
+        if ".." in subpath.split("/"):
+            raise InvalidParameter(f"path concatenation escapes the base directory, base: {base}, subpath: {subpath}")
+        return self.put(container_id, key, f"{base}/{subpath}")
+
+    async def layers(self, container_id: ContainerId, key: str, lower: Sequence[str]) -> str:
+        self.enter("layers")
+        return self.put(container_id, key, list(lower))
+
+    async def release(self, container_id: ContainerId) -> None:
+        self.enter("release")
+        self.mounted.pop(container_id, None)

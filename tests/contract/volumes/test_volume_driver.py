@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wharfd.drivers.volumes.local.driver import LocalVolumes
-from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.errors import Internal, InvalidParameter, NotFound
 from wharfd.model.ids import VolumeName
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.volumes import VolumeDriver
@@ -186,9 +186,42 @@ async def test_mount_options_are_carried_out_while_it_is_used(local: VolumeRig) 
 
 @pytest.mark.root
 async def test_a_mount_that_fails_says_why(local: VolumeRig) -> None:
-    volume = await local.driver.create(a_volume(options={"type": "ext4", "device": "/not/there"}))
-    with pytest.raises(InvalidParameter, match="no such file or directory"):
+    options = {"type": "cifs", "device": "//127.0.0.1/share", "o": "ro,username=x,password=secret"}
+    volume = await local.driver.create(a_volume(options=options))
+    with pytest.raises(Internal) as told:
         await local.driver.mount(volume)
+    place = volume.mountpoint
+    assert str(told.value).startswith(
+        f"error while mounting volume '{place}': failed to mount local volume: mount //127.0.0.1/share:{place}, "
+        "flags: 0x1, data: username=x,password=********: "
+    )
+
+
+@pytest.mark.root
+async def test_a_directory_of_the_host_that_is_only_read(local: VolumeRig, tmp_path: Path) -> None:
+    (tmp_path / "host").mkdir()
+    (tmp_path / "host" / "file").write_text("there")
+    options = {"type": "none", "device": str(tmp_path / "host"), "o": "bind,ro"}
+    volume = await local.driver.create(a_volume(options=options))
+    await local.driver.mount(volume)
+    assert Path(volume.mountpoint, "file").read_text() == "there"
+    with pytest.raises(OSError, match="Read-only file system"):
+        Path(volume.mountpoint, "new").touch()
+    await local.driver.unmount(volume)
+
+
+@pytest.mark.root
+async def test_an_overlay(local: VolumeRig, tmp_path: Path) -> None:
+    for name in ("lower", "upper", "work"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lower" / "file").write_text("lower")
+    words = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
+    volume = await local.driver.create(a_volume(options={"type": "overlay", "device": "overlay", "o": words}))
+    await local.driver.mount(volume)
+    Path(volume.mountpoint, "file").write_text("upper")
+    await local.driver.unmount(volume)
+    assert (tmp_path / "upper" / "file").read_text() == "upper"
+    assert (tmp_path / "lower" / "file").read_text() == "lower"
 
 
 @pytest.mark.parametrize(
@@ -196,6 +229,7 @@ async def test_a_mount_that_fails_says_why(local: VolumeRig) -> None:
     [
         ({"o": "ro"}, 'missing required option: "device"'),
         ({"o": "ro", "device": "/dev/x"}, 'missing required option: "type"'),
+        ({"device": "/dev/x"}, 'missing required option: "type"'),
         ({"type": "nfs"}, 'missing required option: "device"'),
         ({"size": "1g"}, "quota size requested but no quota support"),
     ],

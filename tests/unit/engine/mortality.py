@@ -138,6 +138,7 @@ def check(rig: Rig) -> None:
     assert set(left["mounts"]) == alive.keys()
     assert set(left["rootfs"]) == {record.id for record in records}
     assert set(left["files"]) <= {record.id for record in records}
+    assert set(left["host_mounts"]) <= alive.keys()
     assert set(left["sandboxes"]) == {record.sandbox_id for record in alive.values() if record.sandbox_key}
     endpoints = [each.endpoint_id for record in alive.values() for each in record.endpoints.values()]
     assert sorted(left["endpoints"]) == sorted(endpoints)

@@ -23,12 +23,12 @@ from wharfd.engine.containers.attachment import Attachment
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.exits import Exits
 from wharfd.engine.containers.files import NameFiles
+from wharfd.engine.containers.host_mounts import HostMounts
 from wharfd.engine.containers.kill import Kill
 from wharfd.engine.containers.pause import Pause, Unpause
 from wharfd.engine.containers.removal import Removal
 from wharfd.engine.containers.remove import Remove
 from wharfd.engine.containers.restart import Restart
-from wharfd.engine.containers.shm import SharedMemory
 from wharfd.engine.containers.shutdown import Shutdown
 from wharfd.engine.containers.signals import Signals
 from wharfd.engine.containers.start import Ground, Start
@@ -51,7 +51,7 @@ from wharfd.ports.runtime import Launch
 from wharfd.ports.volumes import VolumeDriver
 from wharfd.testing.builders import a_container, a_network
 from wharfd.testing.faults import FaultPlan, faulty
-from wharfd.testing.files import FakeFiles
+from wharfd.testing.files import FakeFiles, FakeMounts
 from wharfd.testing.world import World
 
 BASE = ChainId("sha256:" + "b" * 64)
@@ -69,10 +69,16 @@ class Machine(World):
     def __init__(self) -> None:
         super().__init__()
         self.files = FakeFiles()
+        self.mounts = FakeMounts()
         self.layers.put(BASE)
 
     def leftovers(self) -> dict[str, list[str]]:
-        return {**super().leftovers(), "files": sorted(self.files.content), "volumes": sorted(self.volumes.content)}
+        return {
+            **super().leftovers(),
+            "files": sorted(self.files.content),
+            "volumes": sorted(self.volumes.content),
+            "host_mounts": sorted(self.mounts.mounted),
+        }
 
 
 @dataclass
@@ -182,9 +188,18 @@ class Rig:
             name_servers=self.watched("name_servers", world.name_servers),
             new_id=fresh_id,
         )
-        shm = SharedMemory(ledger=self.ledger, files=files)
+        self.host_mounts = host_mounts = HostMounts(
+            ledger=self.ledger,
+            mounts=self.watched("mounts", world.mounts),
+            lower=lambda layers: [f"/fake/layers/{each}" for each in reversed(layers)],
+        )
         self.debts = Debts(
-            ledger=self.ledger, runtime=runtime, attachment=self.attachment, rootfs=rootfs, volumes=volumes, shm=shm
+            ledger=self.ledger,
+            runtime=runtime,
+            attachment=self.attachment,
+            rootfs=rootfs,
+            volumes=volumes,
+            host_mounts=host_mounts,
         )
         self.removal = Removal(
             ledger=self.ledger,
@@ -211,7 +226,7 @@ class Rig:
             debts=self.debts,
             removal=self.removal,
             waiters=self.waiters,
-            shm=shm,
+            host_mounts=host_mounts,
         )
         self.exits = Exits(
             ledger=self.ledger,

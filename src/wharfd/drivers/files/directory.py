@@ -5,13 +5,12 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 
+from wharfd.drivers.files.mounts import MOUNTS, release
 from wharfd.model.errors import Internal
 from wharfd.model.ids import ContainerId
-from wharfd.sys import mount
 from wharfd.sys.blocking import Pool
 
 REMOVAL_TRIES = 20
-SHM = "shm"
 
 
 class FileDirectory:
@@ -54,22 +53,7 @@ class FileDirectory:
         except OSError as e:
             raise Internal(f"cannot write the files of container {container_id}: {e.strerror}") from e
 
-    def shm(self, container_id: ContainerId) -> str:
-        return f"{self.directory(container_id)}/{SHM}"
-
-    async def mount_shm(self, container_id: ContainerId, size_bytes: int) -> str:
-        path = self.shm(container_id)
-        try:
-            await self.pool.run(make_shm, path, size_bytes)
-        except OSError as e:
-            raise Internal(f"mounting shm tmpfs: {e.strerror}") from e
-        return path
-
-    async def unmount_shm(self, container_id: ContainerId) -> None:
-        await self.pool.run(mount.detach, self.shm(container_id))
-
     async def remove(self, container_id: ContainerId) -> None:
-        await self.unmount_shm(container_id)
         try:
             await self.pool.run(remove_tree, self.directory(container_id))
         except OSError as e:
@@ -77,14 +61,6 @@ class FileDirectory:
 
     async def leftovers(self) -> Sequence[ContainerId]:
         return [ContainerId(name) for name in await self.pool.run(names_in, self.root)]
-
-
-def make_shm(path: str, size_bytes: int) -> None:
-    os.makedirs(path, 0o710, exist_ok=True)
-    if not mount.is_mountpoint(path):
-        mount.mount(
-            SHM, path, "tmpfs", mount.MS_NOSUID | mount.MS_NODEV | mount.MS_NOEXEC, f"mode=1777,size={size_bytes}"
-        )
 
 
 def replace_file(path: str, content: bytes) -> None:
@@ -101,7 +77,8 @@ def replace_file(path: str, content: bytes) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Also if somebody (who looks after the container's log) still makes and deletes files in it."""
+    """Also if somebody (who looks after the container's log) still makes and deletes files in it, or a mount is left."""
+    release(f"{path}/{MOUNTS}")
     for attempt in range(REMOVAL_TRIES):
         try:
             shutil.rmtree(path)

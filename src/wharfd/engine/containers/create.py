@@ -8,7 +8,7 @@ those before it, and what a crash leaves (a layer, a volume's directory, without
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
@@ -16,6 +16,7 @@ import msgspec
 
 from wharfd.engine.containers.adapt import adapt
 from wharfd.engine.containers.endpoints import check_endpoints, join_networks
+from wharfd.engine.containers.host_mounts import key_of
 from wharfd.engine.containers.linked import with_links
 from wharfd.engine.containers.logging_choice import with_log
 from wharfd.engine.containers.merge import merge
@@ -29,7 +30,7 @@ from wharfd.engine.lifecycle import Created, apply
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.model.config import ContainerConfig, EndpointSettings, HostConfig
-from wharfd.model.container import ContainerRecord, MountPoint, Rootfs
+from wharfd.model.container import ContainerRecord, MountPart, MountPoint, Rootfs
 from wharfd.model.errors import NameInUse
 from wharfd.model.ids import ChainId, ContainerId, ImageId, short_id
 from wharfd.model.image import ImagePlatform
@@ -39,6 +40,7 @@ from wharfd.ports.clock import Clock
 from wharfd.ports.files import ContainerFiles
 from wharfd.ports.host import Host
 from wharfd.ports.logs import LogDriver
+from wharfd.ports.mounts import ContainerMounts
 from wharfd.ports.paths import HostPaths
 from wharfd.ports.runtime import RuntimeDriver
 from wharfd.ports.storage import RootfsStore
@@ -104,6 +106,7 @@ class CreateContainer:
         runtime: RuntimeDriver,
         log_drivers: Mapping[str, LogDriver],
         volumes: VolumeMaker,
+        mounts: ContainerMounts,
         rng: Random,
         randbytes: Callable[[int], bytes],
     ) -> None:
@@ -119,6 +122,7 @@ class CreateContainer:
         self.runtime = runtime
         self.log_drivers = log_drivers
         self.volumes = volumes
+        self.mounts = mounts
         self.rng = rng
         self.randbytes = randbytes
 
@@ -160,7 +164,9 @@ class CreateContainer:
     async def make(
         self, asked: Asked, config: ContainerConfig, host_config: HostConfig, image: ResolvedImage | None
     ) -> ContainerRecord:
-        mounts = plan_mounts(config, host_config, self.find, self.settings.data_root)
+        planned = plan_mounts(config, host_config, self.find, self.settings.data_root)
+        mounted = {mount.image: await self.images.get(mount.image) for mount in planned if mount.image}
+        mounts = [with_layers(mount, mounted) for mount in planned]
         container_id = ContainerId(new_id(self.randbytes))
         async with AsyncExitStack() as held, AsyncExitStack() as undo:
             await self.hold_volumes(held, mounts)
@@ -170,8 +176,9 @@ class CreateContainer:
             undo.push_async_callback(self.rootfs.remove, container_id)
             rootfs = await self.rootfs.prepare(container_id, layers)
             points, fresh = await self.bring_volumes(undo, container_id, rootfs, mounts)
+            parts = {mount.point.destination: mount.part for mount in mounts if mount.part is not None}
             record = apply(
-                self.record(asked, config, host_config, image, container_id, name, rootfs, points), Created()
+                self.record(asked, config, host_config, image, container_id, name, rootfs, points, parts), Created()
             )
             await self.commit(record, fresh)
             undo.pop_all()
@@ -208,6 +215,10 @@ class CreateContainer:
         to_fill: list[tuple[VolumeRecord, str]] = []
         for mount in mounts:
             point = mount.point
+            if mount.part is not None and mount.part.layers:
+                place = self.mounts.place(container_id, key_of(point.destination))
+                points.append(msgspec.structs.replace(point, source=place))
+                continue
             if point.type != "volume" or mount.is_shared:
                 points.append(point)
                 continue
@@ -254,6 +265,7 @@ class CreateContainer:
         name: str,
         rootfs: Rootfs,
         points: list[MountPoint],
+        parts: dict[str, MountPart],
     ) -> ContainerRecord:
         if not config.hostname:
             own = self.host.facts().hostname if host_config.network_mode == "host" else short_id(container_id)
@@ -274,6 +286,7 @@ class CreateContainer:
             driver=self.rootfs.facts().driver,
             rootfs=rootfs,
             mounts=points,
+            parts=parts,
             read_only_non_recursive=asked.read_only_non_recursive,
             log_path=self.log_drivers[host_config.log_config.type].path(directory, container_id),
         )
@@ -284,6 +297,13 @@ class CreateContainer:
         events.append(container_event(record, "create", record.created_ns))
         await self.ledger.commit(*volumes, record, events=events, durable=True)
         log.info("container=%s created name=%s image=%s", record.id, record.name, record.image_ref)
+
+
+def with_layers(mount: PlannedMount, images: Mapping[str, ResolvedImage]) -> PlannedMount:
+    image = images.get(mount.image)
+    if image is None or mount.part is None:
+        return mount
+    return replace(mount, part=msgspec.structs.replace(mount.part, layers=list(image.platform.chain_ids)))
 
 
 def warn_of_platform(image: ImagePlatform, host: Platform) -> list[str]:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from wharfd.engine import lifecycle
 from wharfd.engine.containers.attachment import Attachment
-from wharfd.engine.containers.shm import SharedMemory
+from wharfd.engine.containers.host_mounts import HostMounts
 from wharfd.engine.containers.volumes import volumes_of
 from wharfd.engine.ledger import Ledger
 from wharfd.model.container import ContainerRecord, Step
@@ -32,14 +32,14 @@ class Debts:
         attachment: Attachment,
         rootfs: RootfsStore,
         volumes: Mapping[str, VolumeDriver],
-        shm: SharedMemory,
+        host_mounts: HostMounts,
     ) -> None:
         self.ledger = ledger
         self.runtime = runtime
         self.attachment = attachment
         self.rootfs = rootfs
         self.volumes = volumes
-        self.shm = shm
+        self.host_mounts = host_mounts
 
     async def pay(self, record: ContainerRecord) -> ContainerRecord:
         """Pay all at the same time and note it; what could not be paid stays owed.  The container's lock is held."""
@@ -76,6 +76,6 @@ class Debts:
                     await self.rootfs.unmount(record.id, record.rootfs)
                 for _, volume in volumes_of(self.ledger, record):
                     await self.volumes[volume.driver].unmount(volume)
-                await self.shm.release(record)
+                await self.host_mounts.release(record)
             case _:
                 assert_never(step)

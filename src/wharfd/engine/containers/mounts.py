@@ -4,14 +4,14 @@ Order of precedence and texts are dockerd's: a mount of the container's own repl
 at one place are refused, and a volume of the image (or of `Config.Volumes`) is made only where nothing else is mounted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 
 from wharfd.engine.containers.plan_mounts import PlacedMount
 from wharfd.model.config import BindOptions, ContainerConfig, HostConfig, MountSpec, VolumeOptions
-from wharfd.model.container import ContainerRecord, MountPoint
+from wharfd.model.container import ContainerRecord, MountPart, MountPoint
 from wharfd.model.errors import ContainerNotFound, InvalidParameter
 from wharfd.ports.paths import HostPaths
 from wharfd.wire.binds import DEFAULT_PROPAGATION, ParsedMount, clean, parse_bind, parse_mount, parse_volumes_from
@@ -27,12 +27,15 @@ class PlannedMount:
     """A mount as it will be recorded.  For volumes that are to be made or found: `options` and whether to fill a new one from the image.
 
     A point of type volume without name is to become an anonymous volume; `is_shared` means that another container has it already.
+    `image`: the reference of the one to mount.
     """
 
     point: MountPoint
     options: VolumeOptions = field(default_factory=VolumeOptions)
     copy_data: bool = False
     is_shared: bool = False
+    image: str = ""
+    part: MountPart | None = None
 
 
 def plan_mounts(config: ContainerConfig, asked: HostConfig, find: FindContainer, data_root: str) -> list[PlannedMount]:
@@ -68,7 +71,11 @@ def of_others(asked: HostConfig, find: FindContainer) -> Iterable[PlannedMount]:
         for point in other.mounts:
             # Docker: a tmpfs is the other container's own.
             if point.type != "tmpfs":
-                yield PlannedMount(point=msgspec.structs.replace(point, rw=point.rw and is_writable), is_shared=True)
+                yield PlannedMount(
+                    point=msgspec.structs.replace(point, rw=point.rw and is_writable),
+                    is_shared=True,
+                    part=other.parts.get(point.destination),
+                )
 
 
 def of_its_own(asked: HostConfig, data_root: str) -> Iterable[PlannedMount]:
@@ -88,10 +95,17 @@ def planned_mount(parsed: ParsedMount, data_root: str) -> PlannedMount:
     if holds_data_root and not has_own_propagation:
         # Docker: a mount that holds the engine's own directory would keep containers' mounts alive; as a slave it follows them.
         changes["propagation"] = SLAVE
+    if point.type == "image":
+        subpath = spec.image_options.subpath if spec.image_options else ""
+        shown = msgspec.structs.replace(point, name=spec.source, source="", rw=False)
+        return PlannedMount(point=shown, image=spec.source, part=MountPart(subpath=subpath))
+    subpath = spec.volume_options.subpath if spec.volume_options else ""
     return PlannedMount(
         point=msgspec.structs.replace(point, **changes),
         options=spec.volume_options or VolumeOptions(),
-        copy_data=parsed.copy_data,
+        # What the image has at that place is of the whole volume, of which only a part is shown.
+        copy_data=parsed.copy_data and not subpath,
+        part=MountPart(subpath=subpath) if subpath else None,
     )
 
 
@@ -112,20 +126,28 @@ def of_volumes(config: ContainerConfig) -> list[str]:
     return targets
 
 
-def placed_mounts(record: ContainerRecord) -> list[PlacedMount]:
-    """The record's binds and volumes as the plan of a start wants them; their sources must exist by then."""
+def placed_mounts(record: ContainerRecord, parts: Mapping[str, str]) -> list[PlacedMount]:
+    """The record's binds, volumes and images as the plan of a start wants them; their sources must exist by then.
+
+    `parts`: destination -> what is bound there instead of the mount's source.
+    """
     specs = {clean(spec.target): spec for spec in record.host_config.mounts or ()}
     return [
-        placed_mount(point, specs.get(point.destination), record.read_only_non_recursive)
+        placed_mount(
+            point,
+            parts.get(point.destination, point.source),
+            specs.get(point.destination),
+            record.read_only_non_recursive,
+        )
         for point in record.mounts
-        if point.type in {"bind", "volume"}
+        if point.type in {"bind", "volume", "image"}
     ]
 
 
-def placed_mount(point: MountPoint, spec: MountSpec | None, non_recursive_by_default: bool) -> PlacedMount:
+def placed_mount(point: MountPoint, source: str, spec: MountSpec | None, non_recursive_by_default: bool) -> PlacedMount:
     options = (spec.bind_options if spec else None) or BindOptions()
     return PlacedMount(
-        source=point.source,
+        source=source,
         destination=point.destination,
         read_only=not point.rw,
         propagation=point.propagation or DEFAULT_PROPAGATION,

@@ -76,7 +76,7 @@ class ContainerPlanner:
             hostname_path=ground.files.hostname,
             hosts_path=ground.files.hosts,
             resolv_conf_path=ground.files.resolv_conf,
-            mounts=placed_mounts(record),
+            mounts=placed_mounts(record, ground.parts),
             devices=[(device, self.host.devices(device.path_on_host)) for device in asked.devices or ()],
             all_devices=self.host.devices("/dev") if asked.privileged else (),
             cdi=cdi,

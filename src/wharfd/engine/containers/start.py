@@ -7,7 +7,7 @@ process.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
@@ -17,8 +17,8 @@ from wharfd.engine import lifecycle
 from wharfd.engine.containers.attachment import Attached, Attachment
 from wharfd.engine.containers.debts import Debts
 from wharfd.engine.containers.files import FilePaths, NameFiles
+from wharfd.engine.containers.host_mounts import HostMounts
 from wharfd.engine.containers.removal import Removal
-from wharfd.engine.containers.shm import SharedMemory
 from wharfd.engine.containers.volumes import volumes_of
 from wharfd.engine.containers.waiters import Waiters
 from wharfd.engine.happenings import container_event, network_event, volume_mount_event, volume_unmount_event
@@ -42,13 +42,15 @@ FAILED = 128  # Docker: the exit code of a container that could not be started f
 class Ground:
     """What the start has set up for the process to stand on.  `rootfs` may still be on its way to being mounted.
 
-    `shm_path`: a host directory for /dev/shm; empty for one of the container's own.
+    `shm_path`: a host directory for /dev/shm; empty for one of the container's own.  `parts`: destination -> what is to be bound there
+    instead of the mount's source.
     """
 
     rootfs: str
     sandbox_key: str
     files: FilePaths
     shm_path: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Planner(Protocol):
@@ -100,7 +102,7 @@ class Start:
         debts: Debts,
         removal: Removal,
         waiters: Waiters,
-        shm: SharedMemory,
+        host_mounts: HostMounts,
         logs: Mapping[str, LogDriver] = MappingProxyType({}),
         onlookers: Onlookers | None = None,
     ) -> None:
@@ -110,7 +112,7 @@ class Start:
         self.new_id = new_id
         self.logs = logs
         self.onlookers = onlookers or Nobody()
-        self.shm = shm
+        self.host_mounts = host_mounts
         self.rootfs = rootfs
         self.volumes = volumes
         self.attachment = attachment
@@ -192,7 +194,13 @@ class Start:
         attempt.attached = await self.attachment.attach(attempt.record)
         attempt.record = self.named_as_its_neighbour(attempt.record)
         paths = self.files.write(attempt.record, attempt.attached.networks)
-        ground = Ground(rootfs, attempt.attached.sandbox_key, paths, await self.shm.prepare(attempt.record))
+        ground = Ground(
+            rootfs=rootfs,
+            sandbox_key=attempt.attached.sandbox_key,
+            files=paths,
+            shm_path=await self.host_mounts.shm(attempt.record),
+            parts=await self.host_mounts.parts(attempt.record),
+        )
         try:
             attempt.launch = await self.planner(attempt.record, ground)
         except InvalidParameter as error:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from wharfd.engine.containers.limits import settle_limits
-from wharfd.model.config import ContainerConfig, HealthConfig, HostConfig, MountSpec
-from wharfd.model.errors import InvalidParameter, NotImplementedHere
+from wharfd.model.config import ContainerConfig, HealthConfig, HostConfig
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.settings import Settings
 from wharfd.ports.host import HostFacts
 from wharfd.wire.binds import clean, missing_source, parse_mount, validate_tmpfs_target
@@ -144,7 +144,6 @@ def check_host_config(
 
     Raises:
         InvalidParameter: with dockerd's text.
-        NotImplementedHere: a mount of a kind that is not built.
     """
     warnings: list[str] = []
     policy = asked.restart_policy
@@ -183,7 +182,6 @@ def check_host_config(
 def check_mounts(asked: HostConfig, exists: Callable[[str], bool]) -> None:
     for mount in asked.mounts or ():
         parsed = parse_mount(mount)
-        refuse_unbuilt(mount)
         if mount.type != "bind":
             continue
         try:
@@ -192,14 +190,6 @@ def check_mounts(asked: HostConfig, exists: Callable[[str], bool]) -> None:
             raise e.prefixed('invalid mount config for type "bind": ') from e
         if not is_there and not parsed.create_source:
             raise missing_source(mount.source)
-
-
-def refuse_unbuilt(mount: MountSpec) -> None:
-    """A container that lacks what it was to see would be worse than none."""
-    if mount.type == "image":
-        raise NotImplementedHere("mounting an image into a container is not implemented by this engine")
-    if mount.volume_options is not None and mount.volume_options.subpath:
-        raise NotImplementedHere("mounting a part of a volume is not implemented by this engine")
 
 
 def check_extra_host(text: str) -> None:

@@ -78,6 +78,7 @@ class Maker(Rig):
             runtime=world.runtime,
             log_drivers=world.logs,
             volumes=self.volume_maker,
+            mounts=world.mounts,
             rng=self.random,
             randbytes=self.random.randbytes,
         )

@@ -15,8 +15,8 @@ from wharfd.model.config import (
     RestartPolicy,
     VolumeOptions,
 )
-from wharfd.model.container import State
-from wharfd.model.errors import ImageNotFound, Internal, InvalidParameter, NameInUse, NotImplementedHere
+from wharfd.model.container import MountPart, State
+from wharfd.model.errors import ImageNotFound, Internal, InvalidParameter, NameInUse
 from wharfd.model.image import RunConfig
 from wharfd.model.volume import VolumeRecord
 from wharfd.testing.builders import a_volume
@@ -182,17 +182,35 @@ async def test_what_is_not_carried_out_draws_a_warning() -> None:
     assert any("UsernsMode" in warning for warning in created.warnings)
 
 
-@pytest.mark.parametrize(
-    "mount",
-    [
-        MountSpec(type="image", source="alpine", target="/c"),
-        MountSpec(type="volume", source="data", target="/c", volume_options=VolumeOptions(subpath="sub")),
-    ],
-)
-async def test_mounts_that_are_not_built_are_refused(mount: MountSpec) -> None:
+async def test_an_image_as_a_mount() -> None:
     maker = await Maker.of()
-    with pytest.raises(NotImplementedHere):
-        await maker.make(mounts=[mount])
+    record = await maker.make(mounts=[MountSpec(type="image", source="alpine", target="/c")])
+    (point,) = record.mounts
+    assert (point.type, point.name, point.rw, point.propagation) == ("image", "alpine", False, "rprivate")
+    assert record.parts["/c"].layers
+    with pytest.raises(ImageNotFound):
+        await maker.make(mounts=[MountSpec(type="image", source="absent", target="/c")])
+
+
+async def test_a_part_of_a_volume_is_not_filled_from_the_image() -> None:
+    maker = await Maker.of()
+    options = VolumeOptions(subpath="sub")
+    record = await maker.make(mounts=[MountSpec(type="volume", source="data", target="/c", volume_options=options)])
+    assert record.parts == {"/c": MountPart(subpath="sub")}
+    assert "copy_up" not in maker.world.volumes.calls
+
+
+async def test_parts_are_taken_over_from_another_container() -> None:
+    maker = await Maker.of()
+    options = VolumeOptions(subpath="sub")
+    mounts = [
+        MountSpec(type="volume", source="data", target="/c", volume_options=options),
+        MountSpec(type="image", source="alpine", target="/i"),
+    ]
+    first = await maker.make(name="first", mounts=mounts)
+    second = await maker.make(volumes_from=["first"])
+    assert second.parts == first.parts
+    assert {mount.destination: second.id in mount.source for mount in second.mounts} == {"/c": False, "/i": True}
 
 
 # volumes

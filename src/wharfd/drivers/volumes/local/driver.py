@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from wharfd.drivers.volumes.local.copyup import copy_up
-from wharfd.drivers.volumes.local.options import parse_options
+from wharfd.drivers.volumes.local.options import MountPlan, carry_out, parse_options, resolved
 from wharfd.model.errors import Internal, InvalidParameter, NotFound, Unavailable
 from wharfd.model.ids import VolumeName
 from wharfd.model.volume import VolumeRecord
@@ -72,12 +72,7 @@ class LocalVolumes:
         place = self.place(volume.name)
         make_directory(place)
         if plan is not None and not mount.is_mountpoint(place):
-            try:
-                mount.mount(plan.device, place, plan.kind or None, plan.flags, plan.data or None)
-            except (OSError, ValueError) as e:
-                reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
-                text = f"failed to mount local volume: mount {plan.device}:{place}, data: {plan.data}: {reason.lower()}"
-                raise InvalidParameter(f"error while mounting volume '{place}': {text}") from e
+            mount_volume(plan, place)
         self.users[volume.name] += 1
         return place
 
@@ -112,6 +107,21 @@ class LocalVolumes:
     async def leftovers(self) -> Sequence[VolumeName]:
         names = await self.pool.run(os.listdir, self.root)
         return [VolumeName(name) for name in sorted(names) if name != TRASH]
+
+
+def mount_volume(plan: MountPlan, place: str) -> None:
+    """Raises Internal with dockerd's text."""
+    failed = f"error while mounting volume '{place}': "
+    try:
+        plan = resolved(plan)
+        carry_out(plan, place)
+    except Internal as e:
+        raise e.prefixed(failed) from e
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+        raise Internal(
+            f"{failed}failed to mount local volume: mount {plan.device}:{place}{plan}: {reason.lower()}"
+        ) from e
 
 
 def make_directory(path: str) -> None:

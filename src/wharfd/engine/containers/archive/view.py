@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from wharfd.engine.containers.host_mounts import HostMounts
 from wharfd.engine.containers.mounts import placed_mounts
 from wharfd.engine.containers.volumes import volumes_of
 from wharfd.engine.ledger import Ledger
@@ -15,6 +16,7 @@ from wharfd.engine.locks import KeyedLocks
 from wharfd.model.container import ContainerRecord, Rootfs, State
 from wharfd.model.errors import Conflict, ContainerFileNotFound, Internal, NotFound
 from wharfd.model.files import FileView, PlacedPath
+from wharfd.model.ids import ContainerId
 from wharfd.ports.archives import ArchiveStream
 from wharfd.ports.files import ContainerFiles
 from wharfd.ports.storage import HeldRootfs
@@ -47,12 +49,14 @@ class Views:
         rootfs: HeldRootfs,
         files: ContainerFiles,
         volumes: Mapping[str, VolumeDriver],
+        host_mounts: HostMounts,
     ) -> None:
         self.ledger = ledger
         self.locks = locks
         self.rootfs = rootfs
         self.files = files
         self.volumes = volumes
+        self.host_mounts = host_mounts
 
     @asynccontextmanager
     async def open(self, ref: str, verb: str) -> AsyncIterator[Held]:
@@ -71,15 +75,24 @@ class Views:
                 for _, volume in volumes_of(self.ledger, record):
                     await self.volumes[volume.driver].mount(volume)
                     held.push_async_callback(self.volumes[volume.driver].unmount, volume)
-                view = self.view(record, root)
+                if record.parts:
+                    held.push_async_callback(self.release, record.id)
+                view = self.view(record, root, await self.host_mounts.parts(record))
             yield Held(record, view)
 
-    def view(self, record: ContainerRecord, root: str) -> FileView:
+    async def release(self, container_id: ContainerId) -> None:
+        """Unless the container has begun to run meanwhile, and gives it back itself."""
+        async with self.locks.hold("container", container_id):
+            record = self.ledger.containers.get(container_id)
+            if record is not None and not record.is_running and not record.owed:
+                await self.host_mounts.release(record)
+
+    def view(self, record: ContainerRecord, root: str, parts: Mapping[str, str]) -> FileView:
         asked = record.host_config
         return FileView(
             root=root,
             read_only=asked.readonly_rootfs,
-            places=[*self.name_files(record), *own_places(record)],
+            places=[*self.name_files(record), *own_places(record, parts)],
             tmpfs=tmpfs_places(record) if record.is_running else [],
             pid=record.pid if record.is_running else 0,
             pid_start=record.pid_start if record.is_running else 0,
@@ -107,7 +120,7 @@ def usable_rootfs(record: ContainerRecord, verb: str) -> Rootfs:
     return record.rootfs
 
 
-def own_places(record: ContainerRecord) -> list[PlacedPath]:
+def own_places(record: ContainerRecord, parts: Mapping[str, str]) -> list[PlacedPath]:
     return [
         PlacedPath(
             source=mount.source,
@@ -116,7 +129,7 @@ def own_places(record: ContainerRecord) -> list[PlacedPath]:
             recursive=mount.recursive,
             recursive_read_only=mount.recursive_read_only,
         )
-        for mount in placed_mounts(record)
+        for mount in placed_mounts(record, parts)
     ]
 
 

@@ -38,6 +38,7 @@ class Copies:
             rootfs=rig.world.rootfs,
             files=rig.world.files,
             volumes={"local": rig.world.volumes},
+            host_mounts=rig.host_mounts,
         )
         self.stat = StatPath(views=views, archiver=archiver)
         self.out = CopyOut(views=views, archiver=archiver, ledger=rig.ledger, clock=rig.clock)
