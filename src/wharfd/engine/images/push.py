@@ -172,10 +172,16 @@ class PushImage:
         places = asyncio.Semaphore(self.limit)
         for digest in job.blobs:
             job.tell(digest, Step.WAITING)
+        # One question before the crowd: whether one may come in, and through which door, is found out once.
+        first = next(iter(job.blobs), None)
+        is_there = first is not None and await self.registry.has_blob(job.ref, first, job.login)
 
         async def one(blob: Descriptor) -> None:
             async with places:
-                await self.send_blob(job, blob)
+                if is_there and blob.digest == first:
+                    job.tell(blob.digest, Step.THERE)
+                else:
+                    await self.send_blob(job, blob, ask=blob.digest != first)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -184,9 +190,10 @@ class PushImage:
         except BaseExceptionGroup as failures:
             raise told(failures) from failures
 
-    async def send_blob(self, job: Job, blob: Descriptor) -> None:
+    async def send_blob(self, job: Job, blob: Descriptor, *, ask: bool) -> None:
+        """`ask`: it is not known yet whether the registry has it."""
         digest = blob.digest
-        if await self.registry.has_blob(job.ref, digest, job.login):
+        if ask and await self.registry.has_blob(job.ref, digest, job.login):
             job.tell(digest, Step.THERE)
             return
         for source in self.sources(job.ref, digest):
