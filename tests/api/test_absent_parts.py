@@ -73,11 +73,5 @@ def not_built() -> list[Route]:
     return [route for route in load().table() if not route.built]
 
 
-def test_images_cannot_be_pulled_yet(engine: Engine) -> None:
-    answer = engine.post("/images/create", query={"fromImage": "alpine", "tag": "latest"})
-    assert answer.status == 501
-    assert answer.message
-
-
 def test_the_oldest_version_is_the_first_edge() -> None:
     assert edges()[0] == str(MIN)

@@ -23,8 +23,17 @@ NAMES = {
     "volumes": ("data",),
     "networks": ("bridge", "none", "host"),
 }
-# What runs in the container, or fails to, is no fault of the engine; dockerd, too, says 500 then.
-MAY_FAIL = ("/containers/{id}/start", "/containers/{id}/restart", "/exec/{id}/start")
+# What runs in the container, or fails to, is no fault of the engine, and neither is a registry that is not there; dockerd, too, says 500
+# then.
+MAY_FAIL = (
+    "/containers/{id}/start",
+    "/containers/{id}/restart",
+    "/exec/{id}/start",
+    "/auth",
+    "/images/create",
+    "/images/search",
+    "/distribution/{name}/json",
+)
 ENDLESS_S = 0.1  # how long a stream that has begun is listened to
 
 
