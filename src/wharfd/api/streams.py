@@ -72,6 +72,10 @@ class Progress:
         await self._has_room.wait()
         self.put(doc, terminal=True)
 
+    async def room(self) -> None:
+        """Returns when the reader is not too far behind."""
+        await self._has_room.wait()
+
     def close(self) -> None:
         """The reader has gone: let waiting work go on."""
         self.is_over = True

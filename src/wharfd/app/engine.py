@@ -11,7 +11,7 @@ from pathlib import Path
 
 import wharfd
 from wharfd.api.handlers.attach import AttachHandlers
-from wharfd.api.handlers.build import build_routes
+from wharfd.api.handlers.build import BuildHandlers
 from wharfd.api.handlers.container_files import ContainerFileHandlers
 from wharfd.api.handlers.container_life import ContainerLifeHandlers
 from wharfd.api.handlers.containers import ContainerHandlers
@@ -429,7 +429,12 @@ class Engine:
             ).routes(),
             *self.networks.routes(),
             *self.volumes.routes(),
-            *build_routes(),
+            *BuildHandlers(
+                builds=self.build.builds,
+                classic=self.build.classic,
+                prune=self.build.prune,
+                over_session=self.buildkit.build,
+            ).routes(),
             *self.buildkit.routes(),
             *registries.routes(),
             *plugin_routes(),

@@ -51,6 +51,7 @@ class LayerBlob(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     size: int
     media_type: str
+    created_ns: int = 0  # when the layer was made, if it was made here
 
 
 class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,19 +1,102 @@
-"""Building, as an engine without a builder answers: there is no cache to prune; the rest is not built yet."""
+"""`POST /build` in its classic form, and what belongs to the build cache.  `version=2` is handed to BuildKit's door."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from wharfd.api.router import Route, not_built
+from wharfd.api.codec.build import SECRETS, decode_build, encode_failure, encode_told
+from wharfd.api.params import flag, form, integer
+from wharfd.api.router import Route
+from wharfd.api.streams import Progress, send_progress
 from wharfd.api.transport import Request, Response, json_response
+from wharfd.engine.build.builds import Builds
+from wharfd.engine.build.classic.build import ClassicBuild
+from wharfd.engine.build.classic.failures import ClassicFailed
+from wharfd.engine.build.classic.request import ClassicRequest, ImageMade, Told
+from wharfd.engine.build.prune import PruneBuildCache, Room, prune_request
+from wharfd.model.errors import InvalidParameter
+from wharfd.wire.filters import parse_filters
 
 
-def prune(request: Request) -> Response:
-    return json_response({"CachesDeleted": None, "SpaceReclaimed": 0})
+class BuildHandlers:
+    """`over_session` serves `version=2`."""
+
+    def __init__(
+        self,
+        *,
+        builds: Builds,
+        classic: ClassicBuild,
+        prune: PruneBuildCache,
+        over_session: Callable[[Request], Awaitable[None]],
+    ) -> None:
+        self.builds = builds
+        self.classic = classic
+        self.use_prune = prune
+        self.over_session = over_session
+
+    def routes(self) -> Sequence[Route]:
+        return [
+            Route(method="POST", pattern="/build", handler=self.build, name="build.build", cancel_on_disconnect=True),
+            Route(method="POST", pattern="/build/prune", handler=self.prune, name="build.prune", since="1.31"),
+            Route(method="POST", pattern="/build/cancel", handler=self.cancel, name="build.cancel", undocumented=True),
+        ]
+
+    async def build(self, request: Request) -> None:
+        version = request.query.get("version", "")
+        if version == "2":
+            await self.over_session(request)
+            return
+        if version not in ("", "1"):
+            raise InvalidParameter(f'invalid version "{version}"')
+        asked = decode_build(request.query, request.header("x-registry-config"), request.header(SECRETS))
+        await send_progress(request, lambda progress: self.carry_out(asked, request, progress))
+
+    async def carry_out(self, asked: ClassicRequest, request: Request, progress: Progress) -> None:
+        """Docker: with `q` only the id is told, unless the build fails."""
+        held: list[Told] = []
+        made = ""
+
+        def tell(told: Told) -> None:
+            nonlocal made
+            if isinstance(told, ImageMade):
+                made = told.image_id
+            if asked.quiet:
+                held.append(told)
+            else:
+                progress.put(encode_told(told), terminal=True)
+
+        try:
+            await self.classic(asked, body_of(request), tell, progress.room)
+        except ClassicFailed as error:
+            for told in held:
+                progress.put(encode_told(told), terminal=True)
+            progress.put(encode_failure(error), terminal=True)
+            return
+        if asked.quiet:
+            progress.put({"stream": f"{made}\n"}, terminal=True)
+
+    async def prune(self, request: Request) -> Response:
+        query = await form(request)
+        reserved = "reserved-space" if "reserved-space" in query else "keep-storage"
+        room = Room(
+            reserved_bytes=integer(query, reserved, 0) or 0,
+            max_used_bytes=integer(query, "max-used-space", 0) or 0,
+            min_free_bytes=integer(query, "min-free-space", 0) or 0,
+        )
+        filters = parse_filters(query.get("filters", ""))
+        pruned = await self.use_prune(prune_request(filters, include_all=flag(query, "all"), room=room))
+        ids = [item.record.id for item in pruned.items]
+        return json_response({"CachesDeleted": ids or None, "SpaceReclaimed": pruned.reclaimed_bytes})
+
+    async def cancel(self, request: Request) -> Response:
+        """Docker: a build that is not there is no error."""
+        query = await form(request)
+        build_id = query.get("id", "")
+        if not build_id:
+            raise InvalidParameter("build ID not provided")
+        self.builds.cancel(build_id)
+        return Response(200)
 
 
-def build_routes() -> Sequence[Route]:
-    build = not_built("building an image")
-    return [
-        Route(method="POST", pattern="/build", handler=build, name="build.build"),
-        Route(method="POST", pattern="/build/prune", handler=prune, name="build.prune", since="1.31"),
-        Route(method="POST", pattern="/build/cancel", handler=build, name="build.cancel", undocumented=True),
-    ]
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    if request.has_body:
+        async for chunk in request.body:
+            yield bytes(chunk)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from wharfd.engine.build.builds import Builds
 from wharfd.engine.build.cache import BuildCache
+from wharfd.engine.build.classic.build import ClassicBuild
+from wharfd.engine.build.classic.context import ContextFiles
 from wharfd.engine.build.execution.cachemounts import CacheMounts
 from wharfd.engine.build.execution.exits import StepExits
 from wharfd.engine.build.execution.process import Processes
@@ -32,12 +34,13 @@ from wharfd.engine.images.assembly import ImageUseCases
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.tasks import Tasks
 from wharfd.model.build import CacheKind, CacheRecord
+from wharfd.model.errors import NotImplementedHere
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.clock import Clock
 from wharfd.ports.content import ContentStore, SpoolStore
 from wharfd.ports.files import ContainerFiles
 from wharfd.ports.host import Host
-from wharfd.ports.localtrees import LocalTreeStore
+from wharfd.ports.localtrees import HeldTree, LocalTreeStore
 from wharfd.ports.runfiles import RunFiles
 from wharfd.ports.runtime import RuntimeDriver
 from wharfd.ports.snapshots import SnapshotStore
@@ -68,6 +71,7 @@ class BuildUseCases:
     builds: Builds
     cache: BuildCache
     history: History
+    classic: ClassicBuild
     usage: BuildCacheUsage
     prune: PruneBuildCache
     exits: StepExits
@@ -172,8 +176,28 @@ def assemble_build(
         after_build=prune.soon,
     )
     return BuildUseCases(
-        builds=builds, cache=cache, history=history, usage=usage, prune=prune, exits=exits, local=local, ports=ports
+        classic=ClassicBuild(
+            builds=builds,
+            contexts=ContextFiles(trees=ports.trees, files=ports.files),
+            images=images.images,
+            tag=images.tag,
+            host=ports.host,
+            remote=no_remote,
+            new_id=new_id,
+        ),
+        builds=builds,
+        cache=cache,
+        history=history,
+        usage=usage,
+        prune=prune,
+        exits=exits,
+        local=local,
+        ports=ports,
     )
+
+
+async def no_remote(url: str) -> HeldTree:
+    raise NotImplementedHere(f"remote context {url}")
 
 
 def exporters(

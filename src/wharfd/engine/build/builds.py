@@ -10,7 +10,7 @@ from wharfd.engine.build.filesteps import FileSteps
 from wharfd.engine.build.history import History
 from wharfd.engine.build.openbuild import OpenBuild
 from wharfd.engine.build.progress import Update
-from wharfd.engine.build.progresslog import ProgressLog
+from wharfd.engine.build.progresslog import Observer, ProgressLog
 from wharfd.engine.build.requests import BuildOptions
 from wharfd.engine.build.scene import Scene
 from wharfd.engine.build.service import Frontend
@@ -56,12 +56,14 @@ class Builds:
         self.awaited: dict[str, list[asyncio.Future[OpenBuild]]] = {}
 
     @asynccontextmanager
-    async def open(self, options: BuildOptions, client: BuildClient) -> AsyncIterator[OpenBuild]:
+    async def open(
+        self, options: BuildOptions, client: BuildClient, observer: Observer | None = None
+    ) -> AsyncIterator[OpenBuild]:
         """Raises Conflict if a build of that ref is open."""
         ref = options.ref or self.shop.new_id()
         if ref in self.builds:
             raise Conflict(f"job {ref} already exists")
-        build = self.make(ref, options, client)
+        build = self.make(ref, options, client, observer)
         self.builds[ref] = build
         owner = asyncio.current_task()
         assert owner is not None
@@ -79,8 +81,8 @@ class Builds:
         finally:
             await self.end(build, options, error)
 
-    def make(self, ref: str, options: BuildOptions, client: BuildClient) -> OpenBuild:
-        log = ProgressLog(is_kept=not options.internal)
+    def make(self, ref: str, options: BuildOptions, client: BuildClient, observer: Observer | None) -> OpenBuild:
+        log = ProgressLog(is_kept=not options.internal, observer=observer)
         scene = Scene(options, client, self.leases.open())
         return OpenBuild(
             ref=ref,

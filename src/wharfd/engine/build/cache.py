@@ -34,6 +34,7 @@ class BuildCache:
         self.garbage = garbage
         self.removers: dict[CacheKind, Callable[[CacheRecord], Awaitable[None]]] = {}  # of what is no layer
         self.by_key: dict[str, str] = {}
+        self.times: dict[str, int] = {}  # when layers were made
         self.needed: frozenset[Digest] | None = None
         self.kept: Counter[str] = Counter()  # layers, by how many records need them
         self.users: Counter[str] = Counter()  # records, by how many builds work with them
@@ -59,6 +60,7 @@ class BuildCache:
         for key in (*record.quick_keys, record.key):
             self.by_key[key] = record.id
         self.kept.update({layer for layers in record.outputs for layer in layers})
+        self.times |= dict.fromkeys(record.made, record.created_ns)
         self.needed = None
 
     def forget(self, record: CacheRecord) -> None:
@@ -67,6 +69,8 @@ class BuildCache:
                 del self.by_key[key]
         self.kept.subtract({layer for layers in record.outputs for layer in layers})
         self.kept += Counter()
+        for layer in record.made:
+            self.times.pop(layer, None)
         self.needed = None
 
     def keeps(self, key: str) -> bool:

@@ -6,6 +6,7 @@ seen, and makes the steps wait for him (`room`).
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 from wharfd.engine.build.progress import LogOutput, Update
 from wharfd.model.ids import Digest
@@ -15,11 +16,19 @@ CLIP_NOTICE = b"[output clipped, log limit 2MiB reached]\n"
 UNREAD_BYTES = 4 << 20
 
 
-class ProgressLog:
-    """Called with each update."""
+class Observer(Protocol):
+    def __call__(self, update: Update) -> None: ...
 
-    def __init__(self, *, is_kept: bool) -> None:
+    async def room(self) -> None:
+        """Returns when more output is welcome."""
+
+
+class ProgressLog:
+    """Called with each update.  An observer hears of it at once, instead of readers."""
+
+    def __init__(self, *, is_kept: bool, observer: Observer | None = None) -> None:
         self.is_kept = is_kept
+        self.observer = observer
         self.updates: list[Update] = []
         self.dropped = 0  # updates that came before `updates[0]`
         self.is_over = False
@@ -30,6 +39,9 @@ class ProgressLog:
         self.read = asyncio.Event()
 
     def __call__(self, update: Update) -> None:
+        if self.observer is not None:
+            self.observer(update)
+            return
         if isinstance(update, LogOutput):
             clipped = self.clip(update) if self.is_kept else update
             if clipped is None:
@@ -61,6 +73,8 @@ class ProgressLog:
 
     async def room(self) -> None:
         """For whoever produces output: returns when the reader is not too far behind."""
+        if self.observer is not None:
+            await self.observer.room()
         while not self.is_kept and self.readers and self.unread > UNREAD_BYTES and not self.is_over:
             self.read.clear()
             await self.read.wait()

@@ -66,6 +66,7 @@ class BuildOptions:
     internal: bool = False
     sequential: bool = False
     session_id: str = ""
+    own_hostnames: bool = False  # each step is called by its container's id, as in the classic builder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

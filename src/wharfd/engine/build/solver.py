@@ -56,11 +56,15 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a vertex is.  `found`: of a source."""
+    """What a vertex is.  `found`: of a source.
+
+    `is_anew`: it is done in any case, or built on something that is: what the cache has under its key was built on an older result.
+    """
 
     key: Digest
     record: CacheRecord | None = None
     found: Found | None = None
+    is_anew: bool = False
 
 
 class Sources(Protocol):
@@ -176,11 +180,13 @@ class Solver:
             return await self.fetch(vertex)
         inputs = await self.all([self.known(each.vertex) for each in vertex.inputs])
         keys = [output_key(known.key, each.index) for known, each in zip(inputs, vertex.inputs, strict=True)]
-        may_use = not vertex.meta.ignore_cache
+        is_anew = vertex.meta.ignore_cache or any(
+            known.is_anew for known, use in zip(inputs, uses(vertex), strict=True) if use.is_base
+        )
         quick = None
         if is_read(vertex):
             quick = quick_key(vertex, keys)
-            if may_use and (record := self.use(quick)) is not None:
+            if not is_anew and (record := self.use(quick)) is not None:
                 return self.cached(vertex, record)
         try:
             contents = await self.contents(vertex, keys)
@@ -189,9 +195,9 @@ class Solver:
             self.report(vertex).complete(error=reason)
             raise StepFailed(vertex, reason) from error
         key = content_key(vertex, keys, contents)
-        if may_use and (record := self.use(key, quick)) is not None:
+        if not is_anew and (record := self.use(key, quick)) is not None:
             return self.cached(vertex, record)
-        return Known(key)
+        return Known(key, is_anew=is_anew)
 
     async def fetch(self, vertex: Vertex) -> Known:
         report = self.report(vertex)
@@ -240,12 +246,13 @@ class Solver:
         known = await self.known(vertex)
         if known.found is not None:
             return [known.found.root]
-        record = known.record or await self.carry_out(vertex, known.key)
+        record = known.record or await self.carry_out(vertex, known)
         for hook in self.on_result:
             hook(vertex, record)
         return [root_of(layers) for layers in record.outputs]
 
-    async def carry_out(self, vertex: Vertex, key: Digest) -> CacheRecord:
+    async def carry_out(self, vertex: Vertex, known: Known) -> CacheRecord:
+        key = known.key
         inputs = await self.all([self.root(each) for each in vertex.inputs])
         parents = [(await self.known(each.vertex)).record for each in vertex.inputs]
         report = self.report(vertex)
@@ -266,13 +273,15 @@ class Solver:
             await self.shop.cache.add(record)
             return record
 
-        flight = f"{key}:{self.scene.options.ref}" if vertex.meta.ignore_cache else key
+        flight = f"{key}:{self.scene.options.ref}" if known.is_anew else key
         try:
             record = await self.shop.flights.join(flight, report, work, self.hold)
+        except StepFailed as error:
+            report.complete(error=str(error))
+            raise
         except EngineError as error:
-            failure = error if isinstance(error, StepFailed) else StepFailed(vertex, str(error))
-            report.complete(error=str(failure))
-            raise failure from error
+            report.complete(error=str(error))
+            raise StepFailed(vertex, str(error)) from error
         report.complete()
         return record
 

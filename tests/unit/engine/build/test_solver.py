@@ -130,6 +130,21 @@ async def test_without_cache_everything_is_done_and_its_result_counts(rig: Solve
     assert len(rig.ledger.build_cache) == 2
 
 
+async def test_what_is_built_on_a_step_that_is_done_anew_is_done_anew(rig: SolverRig) -> None:
+    await rig.build()(run("c", run("b", run("a"))))
+    (root,) = await rig.build("again")(run("c", run("b", run("a", ignore_cache=True))))
+    assert rig.steps.done == ["a", "b", "c"] * 2
+    assert len(rig.ledger.build_cache) == 3
+    assert all(layer in rig.world.layers.layers for layer in root.layers)
+
+
+async def test_what_only_reads_of_a_step_that_is_done_anew_is_not(rig: SolverRig) -> None:
+    rig.files.contents = {"made": "same"}
+    await rig.build()(copy("copy", image(), run("made")))
+    await rig.build("again")(copy("copy", image(), run("made", ignore_cache=True)))
+    assert rig.steps.done == ["made", "copy", "made"]
+
+
 async def test_two_builds_do_a_step_once_and_both_hear_of_it(rig: SolverRig) -> None:
     gate = rig.steps.gates["a"] = asyncio.Event()
     builds = [rig.build("one"), rig.build("two")]

@@ -274,7 +274,7 @@ class ExecSteps:
         network = NETWORKS.get(op.network) or scene.options.network or "bridge"
         limits = scene.options.limits
         config = ContainerConfig(
-            hostname=op.hostname or HOSTNAME,
+            hostname=op.hostname or (run_id[:12] if scene.options.own_hostnames else HOSTNAME),
             user=op.user,
             env=[*op.env, *proxy_env(op), *setup.env],
             cmd=list(op.args),

@@ -150,12 +150,17 @@ class ImageMaker:
     ) -> ConfigDocument:
         data = result.metadata.get(f"{CONFIG}/{platform}") or result.metadata.get(CONFIG)
         document = decode_config(data) if data else self.default_config(platform)
-        created = format_rfc3339_nano(self.clock.now_ns() if epoch_ns is None else epoch_ns)
-        history = fitted(document.history, len(blobs), created)
+        history = fitted(document.history, len(blobs))
+        if epoch_ns is None:
+            history = dated(history, [blob.created_ns for blob in blobs])
+            created = document.created or next((each.created for each in reversed(history) if each.created), "")
+        else:
+            created = format_rfc3339_nano(epoch_ns)
+            history = [each if each.created else msgspec.structs.replace(each, created=created) for each in history]
         return msgspec.structs.replace(
             document,
-            created=created if epoch_ns is not None else document.created or created,
-            history=[entry if entry.created else msgspec.structs.replace(entry, created=created) for entry in history],
+            created=created or format_rfc3339_nano(self.clock.now_ns()),
+            history=history,
             rootfs=RootFS(diff_ids=[Digest(blob.diff_id) for blob in blobs]),
         )
 
@@ -177,7 +182,26 @@ class ImageMaker:
         return digest
 
 
-def fitted(history: Sequence[HistoryEntry], count: int, created: str) -> list[HistoryEntry]:
+def dated(history: Sequence[HistoryEntry], times_ns: Sequence[int]) -> list[HistoryEntry]:
+    """With the times of the layers (0: not known), so that the same layers make the same image whenever it is exported.
+
+    What made no layer was done when the layer before it was made, or the first new one.
+    """
+    times = iter(times_ns)
+    first = next((at_ns for at_ns in times_ns if at_ns), 0)
+    last = format_rfc3339_nano(first) if first else ""
+    found = []
+    for entry in history:
+        at_ns = 0 if entry.empty_layer else next(times, 0)
+        if not entry.created:
+            entry = msgspec.structs.replace(entry, created=format_rfc3339_nano(at_ns) if at_ns else last)
+        if at_ns or not first:
+            last = entry.created
+        found.append(entry)
+    return found
+
+
+def fitted(history: Sequence[HistoryEntry], count: int) -> list[HistoryEntry]:
     """As many entries with a layer as there are layers: too many are said to be empty, too few are added to."""
     found: list[HistoryEntry] = []
     left = count
@@ -187,7 +211,7 @@ def fitted(history: Sequence[HistoryEntry], count: int, created: str) -> list[Hi
         elif not entry.empty_layer:
             left -= 1
         found.append(entry)
-    return [*found, *(HistoryEntry(created=created, comment=MADE_BY_EXPORTER) for _ in range(left))]
+    return [*found, *(HistoryEntry(comment=MADE_BY_EXPORTER) for _ in range(left))]
 
 
 def layer_descriptor(blob: LayerBlob, *, is_oci: bool) -> Descriptor:

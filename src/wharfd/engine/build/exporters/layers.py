@@ -113,6 +113,7 @@ class LayerArchives:
             digest=packed.digest,
             size=packed.size,
             media_type=layer_type(packing.compression),
+            created_ns=self.cache.times.get(layer, 0),
         )
         await self.cache.note_blobs([blob])
         return blob

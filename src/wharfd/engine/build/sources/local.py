@@ -14,7 +14,6 @@ from wharfd.engine.ledger import Ledger
 from wharfd.model.build import CacheKind, CacheRecord
 from wharfd.ports.clock import Clock
 from wharfd.ports.localtrees import HeldTree, LocalTreeStore
-from wharfd.wire.dockerignore import PathPatterns
 from wharfd.wire.treedigest import TreeIndex
 
 KEY = "local:"
@@ -22,7 +21,10 @@ KEY = "local:"
 
 @runtime_checkable
 class Uploaded(Protocol):
-    """A client that has sent one directory with the build, whole: it stands for whatever directory is asked for."""
+    """A client that has sent one directory with the build: it is taken as it came for whatever directory is asked for.
+
+    Docker: what `.dockerignore` names was left out by the client.
+    """
 
     async def uploaded(self) -> HeldTree: ...
 
@@ -42,20 +44,11 @@ class LocalSources:
 
     async def __call__(self, op: LocalSource, scene: Scene, report: Report) -> Found:
         if isinstance(scene.client, Uploaded):
-            directory = await self.from_upload(op, scene.client, scene)
+            tree = await scene.client.uploaded()
+            directory = LocalDirectory(tree, TreeIndex(tree.index()))
         else:
             directory = await self.from_client(op, scene, report)
         return Found(content_digest(["local", directory.index.digest()]), Root(local=directory))
-
-    async def from_upload(self, op: LocalSource, client: Uploaded, scene: Scene) -> LocalDirectory:
-        """What its patterns leave out is deleted: the copy is this build's alone."""
-        tree = await client.uploaded()
-        excluded = PathPatterns(op.exclude)
-        if excluded:
-            for path, entry in list(tree.entries().items()):
-                if excluded.match(path) and not (entry.is_directory and excluded.may_spare(path)):
-                    tree.remove(path)
-        return LocalDirectory(tree, TreeIndex(tree.index()))
 
     async def from_client(self, op: LocalSource, scene: Scene, report: Report) -> LocalDirectory:
         owner = await scene.client.directory_key(op)

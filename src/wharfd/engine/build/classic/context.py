@@ -1,0 +1,103 @@
+"""The build context of a classic build: an archive that comes with the request, or from somewhere else, unpacked once."""
+
+import posixpath
+import stat
+from collections.abc import AsyncIterator, Mapping
+
+from wharfd.engine.build.client import NothingOffered
+from wharfd.model.errors import Internal, InvalidParameter
+from wharfd.model.tree import RootView, TreeEntry
+from wharfd.ports.buildfiles import BuildFiles
+from wharfd.ports.localtrees import HeldTree, LocalTreeStore
+from wharfd.wire.authconfig import AuthConfig
+from wharfd.wire.dockerignore import PathPatterns, parse_ignore_file
+
+DOCKERFILE = "Dockerfile"
+IGNORE_FILE = ".dockerignore"
+DOCKER_HUB = ("https://index.docker.io/v1/", "index.docker.io", "docker.io")
+MAX_TEXT = 16 << 20  # bytes of a Dockerfile
+
+
+class ArchiveClient(NothingOffered):
+    """A client that has sent an archive.  Satisfies `BuildClient` and `Uploaded`."""
+
+    def __init__(self, tree: HeldTree, logins: Mapping[str, AuthConfig], secrets: Mapping[str, bytes]) -> None:
+        self.tree = tree
+        self.logins = logins
+        self.secrets = secrets
+
+    async def uploaded(self) -> HeldTree:
+        return self.tree
+
+    async def secret(self, secret_id: str) -> bytes:
+        if secret_id in self.secrets:
+            return self.secrets[secret_id]
+        return await super().secret(secret_id)
+
+    async def credentials(self, host: str) -> AuthConfig | None:
+        names = DOCKER_HUB if host in DOCKER_HUB else (host, f"https://{host}", f"http://{host}", f"https://{host}/v1/")
+        return next((self.logins[name] for name in names if name in self.logins), None)
+
+
+class ContextFiles:
+    """Takes contexts in, and finds the Dockerfile in them."""
+
+    def __init__(self, *, trees: LocalTreeStore, files: BuildFiles) -> None:
+        self.trees = trees
+        self.files = files
+
+    async def receive(self, archive: AsyncIterator[bytes]) -> HeldTree:
+        """Raises InvalidParameter for an archive that is broken or hostile; nothing is left then."""
+        tree = await self.trees.take()
+        try:
+            tree.adopt(await self.files.receive(archive, tree.path))
+        except BaseException:
+            await self.trees.drop(tree.id)
+            raise
+        return tree
+
+    async def only(self, dockerfile: bytes) -> HeldTree:
+        """A context that is a Dockerfile and nothing else."""
+        tree = await self.trees.take()
+        writer = tree.write(TreeEntry(path=DOCKERFILE, mode=stat.S_IFREG | 0o644, size=len(dockerfile)))
+        writer.write(dockerfile)
+        writer.close()
+        return tree
+
+    async def drop(self, tree: HeldTree) -> None:
+        await self.trees.drop(tree.id)
+
+    async def dockerfile(self, tree: HeldTree, asked: str) -> tuple[str, bytes]:
+        """Its path in the context, and its text.  Docker: without a name, `dockerfile` will do, too.
+
+        Raises Internal (it leads outside, it is not there), InvalidParameter (it is empty): dockerd's statuses and texts.
+        """
+        path = inside(asked or DOCKERFILE)
+        entries = tree.entries()
+        if not asked and path not in entries and DOCKERFILE.lower() in entries:
+            path = DOCKERFILE.lower()
+        try:
+            text = await self.files.read(RootView(lower=[tree.path]), path, 0, MAX_TEXT)
+        except Exception as e:
+            raise Internal(f"Cannot locate specified Dockerfile: {asked or DOCKERFILE}") from e
+        if not text.strip():
+            raise InvalidParameter(f"the Dockerfile ({path}) cannot be empty")
+        return path, text
+
+    async def leave_out(self, tree: HeldTree, dockerfile: str) -> None:
+        """Docker: of what `.dockerignore` names only itself and the Dockerfile are taken away here; the client has left out the rest."""
+        entry = tree.entries().get(IGNORE_FILE)
+        if entry is None or not entry.is_regular:
+            return
+        text = await self.files.read(RootView(lower=[tree.path]), IGNORE_FILE, 0, MAX_TEXT)
+        patterns = PathPatterns(parse_ignore_file(text.decode(errors="replace")))
+        for path in (IGNORE_FILE, dockerfile):
+            if patterns.match(path):
+                tree.remove(path)
+
+
+def inside(path: str) -> str:
+    """Relative to the context.  Raises Internal, as dockerd does."""
+    if posixpath.normpath(path.lstrip("/")).startswith("..") or "\0" in path:
+        raise Internal(f"forbidden path outside the build context: {path} ()")
+    return posixpath.normpath("/" + path).strip("/")
