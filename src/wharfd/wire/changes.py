@@ -16,7 +16,7 @@ from wharfd.wire.dockerfile.config import changed, environment
 from wharfd.wire.dockerfile.errors import DockerfileError
 from wharfd.wire.dockerfile.expansion import CONTENT_RULES, Expand, expanded
 from wharfd.wire.dockerfile.instructions import Cmd, Command, Entrypoint, Expose, From
-from wharfd.wire.dockerfile.parse import parse_instruction
+from wharfd.wire.dockerfile.parse import parse_instruction, read_statements
 from wharfd.wire.dockerfile.statements import StatementReader
 from wharfd.wire.dockerfile.words import Rules, expand
 
@@ -44,9 +44,7 @@ def apply_changes(config: RunConfig, lines: Iterable[str]) -> RunConfig:
 def read(text: str) -> tuple[list[Command], str]:
     """The instructions, and the escape character."""
     reader = StatementReader(text)
-    statements = list(reader)
-    if not statements:
-        raise DockerfileError("file with no instructions")
+    statements = read_statements(reader)
     for statement in statements:
         if statement.name.upper() not in ALLOWED:
             raise DockerfileError(f"{statement.name} is not a valid change command")

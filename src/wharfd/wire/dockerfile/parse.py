@@ -69,9 +69,7 @@ def parse_dockerfile(data: bytes | str) -> Dockerfile:
     if not text:
         raise DockerfileError("the Dockerfile cannot be empty")
     reader = StatementReader(text)
-    statements = list(reader)
-    if not statements:
-        raise Malformed("file with no instructions")
+    statements = read_statements(reader)
     global_args: list[Arg] = []
     stages: list[tuple[From, list[Command]]] = []
     for statement in statements:
@@ -99,7 +97,7 @@ def parse_dockerfile(data: bytes | str) -> Dockerfile:
 def parse_trigger(text: str) -> Command:
     """An ONBUILD trigger, as an image's config holds it.  Lines in errors and in the result are those of the trigger."""
     reader = StatementReader(text)
-    statements = list(reader)
+    statements = read_statements(reader)
     if len(statements) != 1:
         raise DockerfileError("onbuild trigger should be a single expression")
     instruction = parse_instruction(statements[0], reader.escape, prefix="")
@@ -108,11 +106,46 @@ def parse_trigger(text: str) -> Command:
     return instruction
 
 
+def read_statements(reader: StatementReader) -> list[Statement]:
+    """All of them.  Whatever has no form is said before any instruction is looked at.
+
+    Raises:
+        DockerfileError: mostly `Malformed`.
+    """
+    statements = []
+    for statement in reader:
+        try:
+            check_form(statement.name, statement.arguments, reader.escape)
+        except DockerfileError as e:
+            e.at(statement.lines)
+            raise
+        statements.append(statement)
+    if not statements:
+        raise Malformed("file with no instructions")
+    return statements
+
+
+def check_form(name: str, arguments: str, escape: str) -> None:
+    """Raises Malformed."""
+    match name.upper():
+        case "ENV" | "LABEL" as instruction:
+            name_values(instruction, arguments, escape)
+        case "ADD" | "CMD" | "COPY" | "ENTRYPOINT" | "RUN" | "SHELL" | "VOLUME":
+            json_list(arguments)
+        case "HEALTHCHECK":
+            json_list(health_words(arguments)[1])
+        case "ONBUILD":
+            trigger, _, arguments = split_command(arguments, escape)
+            if trigger.upper() != "ONBUILD":
+                check_form(trigger, arguments, escape)
+
+
 def parse_instruction(statement: Statement, escape: str, prefix: str | None = None) -> From | Command:
     parser = _PARSERS.get(statement.name.upper())
     try:
         if parser is None:
-            near = hint(statement.name, _PARSERS, ignore_case=True)
+            names = _PARSERS if statement.name.isupper() else map(str.lower, _PARSERS)
+            near = hint(statement.name, names, ignore_case=True)
             raise DockerfileError(f"unknown instruction: {statement.name}{near}")
         return parser(statement, escape)
     except Malformed as e:
@@ -159,7 +192,6 @@ def parse_arg(statement: Statement, escape: str) -> Arg:
     words = quoted_words(statement.arguments, escape)
     if not words:
         raise DockerfileError("ARG requires at least one argument")
-    parse_flags(statement.flags)
     definitions = []
     for word in words:
         name, equals, default = word.partition("=")
@@ -260,9 +292,7 @@ def parse_shell(statement: Statement, escape: str) -> Shell:
 
 
 def parse_healthcheck(statement: Statement, escape: str) -> HealthCheck:
-    kind, _, rest = statement.arguments.partition(next(filter(str.isspace, statement.arguments), " "))
-    rest = rest.lstrip(SPACES)
-    kind = kind.upper()
+    kind, rest = health_words(statement.arguments)
     words = json_list(rest)
     if not kind:
         raise DockerfileError("HEALTHCHECK requires at least one argument")
@@ -273,6 +303,12 @@ def parse_healthcheck(statement: Statement, escape: str) -> HealthCheck:
     else:
         config = probe(kind, rest, words, parse_flags(statement.flags, _HEALTH_FLAGS))
     return HealthCheck(name=statement.name, source=statement.source, lines=statement.lines, config=config)
+
+
+def health_words(arguments: str) -> tuple[str, str]:
+    """The kind, in capitals, and the rest."""
+    kind, _, rest = arguments.partition(next(filter(str.isspace, arguments), " "))
+    return kind.upper(), rest.lstrip(SPACES)
 
 
 _HEALTH_FLAGS = Known(texts=("interval", "timeout", "start-period", "start-interval", "retries"))
@@ -451,7 +487,10 @@ def parse_workdir(statement: Statement, escape: str) -> Workdir:
 
 
 def parse_stop_signal(statement: Statement, escape: str) -> StopSignal:
-    signal = single("STOPSIGNAL", statement)
+    # Docker: flags before it, and before ARG's arguments, are not looked at
+    if not statement.arguments:
+        raise DockerfileError("STOPSIGNAL requires exactly one argument")
+    signal = statement.arguments
     return StopSignal(name=statement.name, source=statement.source, lines=statement.lines, signal=signal)
 
 
@@ -464,9 +503,7 @@ def parse_onbuild(statement: Statement, escape: str) -> OnBuild:
     if not statement.arguments:
         raise DockerfileError("ONBUILD requires at least one argument")
     parse_flags(statement.flags)
-    name, _, arguments = split_command(statement.arguments, escape)
-    trigger = name.upper()
-    check_form(trigger, arguments, escape)
+    trigger = split_command(statement.arguments, escape)[0].upper()
     if trigger == "ONBUILD":
         raise DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if trigger in {"MAINTAINER", "FROM"}:
@@ -474,17 +511,6 @@ def parse_onbuild(statement: Statement, escape: str) -> OnBuild:
     heredocs = [f"\n{heredoc.content}{heredoc.name}" for heredoc in statement.heredocs]
     text = "".join([statement.arguments, *heredocs])
     return OnBuild(name=statement.name, source=statement.source, lines=statement.lines, trigger=text)
-
-
-def check_form(instruction: str, arguments: str, escape: str) -> None:
-    """A trigger's arguments have to have a form, though what they say is not looked at.  Raises Malformed."""
-    match instruction:
-        case "ENV" | "LABEL":
-            name_values(instruction, arguments, escape)
-        case "ADD" | "CMD" | "COPY" | "ENTRYPOINT" | "RUN" | "SHELL" | "VOLUME":
-            json_list(arguments)
-        case "HEALTHCHECK":
-            json_list(arguments.partition(" ")[2].lstrip(SPACES))
 
 
 _PARSERS: dict[str, Callable[[Statement, str], From | Command]] = {

@@ -108,6 +108,8 @@ def exec_form(*words: str) -> CommandLine:
         ("VOLUME /a /b", Volume, {"paths": ("/a", "/b")}),
         ('VOLUME ["/a b"]', Volume, {"paths": ("/a b",)}),
         ("STOPSIGNAL 9", StopSignal, {"signal": "9"}),
+        ("STOPSIGNAL --what 9", StopSignal, {"signal": "9"}),
+        ("ARG --what=x A", Arg, {"definitions": (Definition("A"),)}),
         ("MAINTAINER a <b>", Maintainer, {"maintainer": "a <b>"}),
         ("ONBUILD run x \\\n y", OnBuild, {"trigger": "run x  y"}),
         ("ONBUILD FOO", OnBuild, {"trigger": "FOO"}),
@@ -181,8 +183,10 @@ AT_2 = "dockerfile parse error on line 2: "
         ("FOO bar", f"{AT_2}unknown instruction: FOO (did you mean FROM?)"),
         ("RUM x", f"{AT_2}unknown instruction: RUM (did you mean RUN?)"),
         ("hi", f"{AT_2}unknown instruction: hi"),
+        ("Fram x", f"{AT_2}unknown instruction: Fram (did you mean from?)"),
         ("ENV A", "ENV must have two arguments"),
         ("ENV", f"{AT_2}ENV requires at least one argument"),
+        ("RUM x\nENV A", "ENV must have two arguments"),  # what has no form comes first
         ("ENV A=1 B", 'Syntax error - can\'t find = in "B". Must be of the form: name=value'),
         ("ENV =x", f"{AT_2}ENV names can not be blank"),
         ("LABEL =x", f"{AT_2}LABEL names can not be blank"),
@@ -245,7 +249,7 @@ def test_what_is_refused(line: str, message: str) -> None:
     with pytest.raises(DockerfileError) as caught:
         parse_dockerfile(f"FROM alpine\n{line}\n")
     assert str(caught.value) == message
-    assert caught.value.ranges[0].start == 2
+    assert caught.value.ranges[0].start in (2, 3)
 
 
 @pytest.mark.parametrize(
