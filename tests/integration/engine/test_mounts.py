@@ -183,3 +183,11 @@ def test_mounts_of_another_container(engine: Engine, data: str, tree: Path) -> N
     _, text = engine.run_to_end("sh", "-c", script, HostConfig={"VolumesFrom": ["first:ro"]})
     assert text.startswith("hostword\nword\n")
     assert text.count("Read-only file system") == 2
+
+
+def test_a_file_may_be_mounted_read_only(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("content\n")
+    binds = {"HostConfig": {"Binds": [f"{tmp_path / 'f'}:/f:ro"]}}
+    assert engine.run_to_end("cat", "/f", **binds) == (0, "content\n")
+    code, _ = engine.run_to_end("sh", "-c", "echo x >> /f", **binds)
+    assert code != 0

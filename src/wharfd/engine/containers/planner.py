@@ -4,11 +4,13 @@ Everything here is quick: small files of the image, records, facts read before.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from wharfd.engine.containers.device_requests import requested_devices
 from wharfd.engine.containers.linked import link_variables
 from wharfd.engine.containers.mounts import make_missing_sources, placed_mounts
 from wharfd.engine.containers.plan import HOST, Place, capabilities, plan
+from wharfd.engine.containers.plan_mounts import PlacedMount
 from wharfd.engine.containers.start import Ground
 from wharfd.engine.containers.users import user_of
 from wharfd.engine.ledger import Ledger
@@ -76,7 +78,7 @@ class ContainerPlanner:
             hostname_path=ground.files.hostname,
             hosts_path=ground.files.hosts,
             resolv_conf_path=ground.files.resolv_conf,
-            mounts=placed_mounts(record, ground.parts),
+            mounts=self.mounts(record, ground),
             devices=[(device, self.host.devices(device.path_on_host)) for device in asked.devices or ()],
             all_devices=self.host.devices("/dev") if asked.privileged else (),
             cdi=cdi,
@@ -104,6 +106,15 @@ class ContainerPlanner:
             annotations=asked.annotations or {},
             sandbox_key=ground.sandbox_key,
         )
+
+    def mounts(self, record: ContainerRecord, ground: Ground) -> list[PlacedMount]:
+        """Below a file nothing is mounted that would have to be made read-only, too; crun 1.8 refuses to try."""
+        return [
+            replace(mount, recursive_read_only=False)
+            if mount.read_only and mount.recursive_read_only and not self.paths.is_directory(mount.source)
+            else mount
+            for mount in placed_mounts(record, ground.parts)
+        ]
 
     def cgroup(self, record: ContainerRecord) -> str:
         parent = record.host_config.cgroup_parent or self.cgroup_parent
