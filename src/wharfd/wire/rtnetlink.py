@@ -358,6 +358,13 @@ def decode_link(body: bytes) -> Link:
 
 
 @_declared_errors
+def decode_link_state(body: bytes) -> tuple[int, bool]:
+    """Index of the link, and whether it is up."""
+    _, _, index, flags, _ = _IFINFO.unpack_from(body)
+    return index, bool(flags & IFF_UP)
+
+
+@_declared_errors
 def decode_address(body: bytes) -> Address:
     family, prefix_length, flags, scope, index = _IFADDR.unpack_from(body)
     attributes = parse_attributes(body, _IFADDR.size)

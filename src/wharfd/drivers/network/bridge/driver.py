@@ -42,6 +42,7 @@ from wharfd.model.network import Endpoint, EndpointRequest, IPAMPool, NetworkRec
 from wharfd.ports.clock import Clock
 from wharfd.sys.blocking import Pool
 from wharfd.sys.netlink import Netlink
+from wharfd.sys.routewatch import RouteWatch
 from wharfd.wire.endpointopts import settings_of
 from wharfd.wire.ipam import mac_of
 
@@ -89,6 +90,7 @@ class BridgeNetwork:
         self.guard = Guard({table: self.restore_rules, **dict.fromkeys(OTHERS, self.openings.make)})
         self.publisher = Publisher(self.pool, self.change_rules)
         self.netlink: Netlink | None = None
+        self.routes: RouteWatch | None = None
         self.nets: dict[NetworkId, Net] = {}
         self.bridges: dict[str, NetworkId] = {}
         self.ipam = ipam
@@ -100,6 +102,7 @@ class BridgeNetwork:
 
     async def open(self, networks: Sequence[NetworkRecord], endpoints: Mapping[str, Sequence[Endpoint]]) -> None:
         self.netlink = Netlink()
+        self.routes = RouteWatch()
         elements: list[Element] = []
         for record in networks:
             try:
@@ -178,6 +181,9 @@ class BridgeNetwork:
         if self.netlink is not None:
             self.netlink.close()
             self.netlink = None
+        if self.routes is not None:
+            self.routes.close()
+            self.routes = None
         for net in list(self.nets.values()):
             self.let_go(net)
 
@@ -205,7 +211,8 @@ class BridgeNetwork:
 
     async def filled(self, network: NetworkRecord, options: BridgeOptions) -> list[IPAMPool]:
         is_given = not network.enable_ipv4 or any(":" not in pool.subnet for pool in network.pools)
-        routes = [] if is_given else await self.pool.run(interfaces.foreign_routes, set(self.bridges))
+        own = {net.index for net in self.nets.values()}
+        routes = [] if is_given or self.routes is None else await self.pool.run(self.routes.networks, own)
         return self.ipam.filled(network, routes, without_gateway=isolated(options))
 
     async def delete_network(self, network: NetworkRecord) -> None:
