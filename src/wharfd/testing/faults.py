@@ -27,7 +27,7 @@ FAULT_VARIABLE = "WHARFD_FAULT"
 CALLS_VARIABLE = "WHARFD_CALLS"
 
 # Objects that a port hands out and that make calls of their own: they are wrapped, too.
-HANDED_OUT = {"content.writer": "blob", "content.spool": "spool"}
+HANDED_OUT = {"content.writer": "blob", "content.spool": "spool", "content.partial": "partial"}
 
 
 class Phase(StrEnum):
