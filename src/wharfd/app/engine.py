@@ -181,6 +181,7 @@ class Engine:
             files=d.files,
             volumes=d.volumes,
             waiters=waiters,
+            logs=self.keep_logs,
         )
         self.planner = ContainerPlanner(
             ledger=ledger,
@@ -297,6 +298,7 @@ class Engine:
             list_containers=list_containers,
             images=self.images.views,
             volumes=d.volumes,
+            build_cache=self.build.usage,
         )
         self.containers = ContainerHandlers(
             create=CreateContainer(

@@ -194,6 +194,14 @@ def test_removing_a_container_whose_receiver_is_dead(engine: Engine, receiver: R
     assert engine.get(f"/containers/{identifier}/json").status == 404
 
 
+def test_a_container_that_removes_itself_is_heard_to_its_last_word(engine: Engine, receiver: Receiver) -> None:
+    host = {"LogConfig": {"Type": "syslog", "Config": to(receiver)}, "NetworkMode": "none", "AutoRemove": True}
+    identifier = engine.create(*script("seq 1 1000"), HostConfig=host)
+    engine.post(f"/containers/{identifier}/start")
+    until(lambda: engine.get(f"/containers/{identifier}/json").status == 404)
+    until(lambda: receiver.numbers() == list(range(1, 1001)), lambda: str(receiver.numbers()[-3:]))
+
+
 def test_reading_is_refused_where_no_copy_is_wanted(engine: Engine, receiver: Receiver) -> None:
     identifier = logged(engine, "echo 1", "syslog", {**to(receiver), "cache-disabled": "true"})
     answer = engine.get(f"/containers/{identifier}/logs?stdout=1")

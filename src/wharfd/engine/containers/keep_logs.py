@@ -23,6 +23,7 @@ from wharfd.ports.runtime import RuntimeDriver
 log = logging.getLogger(__name__)
 
 TURNS = frozenset({"start", "die", "destroy"})
+PARTING_S = 3.0
 AT_WORK = frozenset({State.RUNNING, State.PAUSED})
 
 
@@ -117,6 +118,13 @@ class KeepLogs:
         record = self.ledger.containers.get(container_id)
         if record is not None and record.sandbox_id != sandbox_id and not self.tasks.closed:
             self.look(container_id)
+
+    async def drained(self, container_id: ContainerId) -> None:
+        """For a container that is about to be removed: what it wrote last may still be on its way, but is not waited for for long."""
+        now = self.attended.get(container_id)
+        if now is not None:
+            now.end.set()
+            await asyncio.wait([now.task], timeout=PARTING_S)
 
     def subject(self, record: ContainerRecord) -> LogSubject:
         options = dict(record.host_config.log_config.config or {})

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
+from typing import Protocol
 
 from wharfd.engine import lifecycle
 from wharfd.engine.containers.debts import Debts
@@ -29,6 +30,16 @@ from wharfd.ports.volumes import VolumeDriver
 log = logging.getLogger(__name__)
 
 
+class LogKeeper(Protocol):
+    async def drained(self, container_id: ContainerId) -> None:
+        """What it has written was sent to where it is to go, or too much time has passed.  Never raises."""
+
+
+class NoKeeper:
+    async def drained(self, container_id: ContainerId) -> None:
+        return
+
+
 class Removal:
     def __init__(
         self,
@@ -41,6 +52,7 @@ class Removal:
         files: ContainerFiles,
         volumes: Mapping[str, VolumeDriver],
         waiters: Waiters,
+        logs: LogKeeper | None = None,
     ) -> None:
         self.ledger = ledger
         self.locks = locks
@@ -50,6 +62,7 @@ class Removal:
         self.files = files
         self.volumes = volumes
         self.waiters = waiters
+        self.logs = logs or NoKeeper()
         self.claimed: set[ContainerId] = set()
         self.kept: set[ContainerId] = set()
 
@@ -107,6 +120,7 @@ class Removal:
             record = await self.debts.pay(record)
             if record.owed:
                 raise Internal(f"container {record.id}: its last run could not be taken down")
+            await self.logs.drained(record.id)
             async with AsyncExitStack() as held:
                 volumes = await self.volumes_to_go(record, held)
                 outcomes = await asyncio.gather(

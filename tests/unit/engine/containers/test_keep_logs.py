@@ -1,12 +1,17 @@
 """Who looks after a container's log, and when."""
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from tests.unit.engine.rig import Machine, Rig
 from tests.unit.engine.streams.stage import turns
+from wharfd.engine.containers import keep_logs
 from wharfd.engine.containers.keep_logs import KeepLogs
 from wharfd.model.config import LogConfig
-from wharfd.model.container import ContainerRecord
+from wharfd.model.container import ContainerRecord, State
+from wharfd.ports.logs import ContainerEnd, LogSubject, ReopenLog
 from wharfd.testing.builders import a_config, a_host_config
 from wharfd.testing.logs import FakeLogs
 
@@ -34,6 +39,11 @@ class Desk(Rig):
         await self.start(record.id)
         await turns()
         return self.now(record)
+
+    async def settled_but(self, name: str) -> None:
+        """Nothing is under way but the task of that name."""
+        while others := [task for task in self.tasks.running if task.get_name() != name]:
+            await asyncio.wait(others, timeout=10)
 
     def attended(self) -> list[str]:
         return [subject.name for subject in self.driver.attended]
@@ -119,6 +129,40 @@ async def test_the_next_engine_goes_on() -> None:
     assert following.driver.calls.count("attend") == 2
     assert set(following.keep.attended) == {record.id}
     assert never.id not in following.keep.attended
+
+
+async def test_a_removal_waits_for_what_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = await made()
+    desk.removal.logs = desk.keep
+    done = asyncio.Event()
+    attend = desk.driver.attend
+
+    async def slow(subject: LogSubject, end: ContainerEnd, reopen: ReopenLog) -> None:
+        await attend(subject, end, reopen)
+        await done.wait()
+
+    monkeypatch.setattr(desk.driver, "attend", slow)
+    record = await desk.logged(host_config=a_host_config(auto_remove=True))
+    desk.world.runtime.exit(record.id)
+    await turns(60)
+    assert desk.state(record) is State.REMOVING
+    done.set()
+    await desk.settled_but("logs")
+    assert desk.state(record) is None
+
+
+async def test_a_removal_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keep_logs, "PARTING_S", 0.01)
+    desk = await made()
+    desk.removal.logs = desk.keep
+
+    async def for_ever(subject: LogSubject, end: ContainerEnd, reopen: ReopenLog) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(desk.driver, "attend", for_ever)
+    record = await desk.logged()
+    await desk.remove(record.id, force=True)
+    assert desk.state(record) is None
 
 
 async def test_containers_without_a_log_are_left_alone() -> None:
