@@ -51,6 +51,7 @@ from wharfd.wire.dockerfile.suggest import hint
 from wharfd.wire.dockerfile.words import SPACES
 from wharfd.wire.timestamps import parse_duration
 
+MAX_INSTRUCTIONS = 20_000
 MILLISECOND = 1_000_000  # ns
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
@@ -120,6 +121,8 @@ def read_statements(reader: StatementReader) -> list[Statement]:
             e.at(statement.lines)
             raise
         statements.append(statement)
+        if len(statements) > MAX_INSTRUCTIONS:
+            raise Malformed(f"more than {MAX_INSTRUCTIONS} instructions", statement.lines)
     if not statements:
         raise Malformed("file with no instructions")
     return statements

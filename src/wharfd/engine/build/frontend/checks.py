@@ -1,7 +1,7 @@
 """What build checks find: a list of findings, and the checks that need nothing but the file."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from wharfd.engine.build.frontend import rules
@@ -15,6 +15,9 @@ from wharfd.wire.dockerfile.words import Rules, expand
 from wharfd.wire.reference import parse_normalised
 
 RESERVED_STAGE_NAMES = ("context", "scratch")
+
+MAX_KNOWN = 500  # names among which a misspelt one is looked for
+MAX_HINTS = 200  # findings with suggestions: who has more of them has other troubles
 
 _SECRET = re.compile(
     "(?:_|^)(?:apikey|auth|credential|credentials|key|password|pword|passwd|secret|token)(?:_|$)", re.IGNORECASE
@@ -38,11 +41,13 @@ class Finding:
 class Checks:
     options: CheckOptions
     findings: list[Finding] = field(default_factory=list)
+    seen: set[Finding] = field(default_factory=set)
 
     def report(self, rule: Rule, message: str, *lines: LineRange) -> None:
         if self.options.wants(rule):
             finding = Finding(rule, message, lines)
-            if finding not in self.findings:
+            if finding not in self.seen:
+                self.seen.add(finding)
                 self.findings.append(finding)
 
     def error(self) -> InvalidParameter | None:
@@ -52,15 +57,18 @@ class Checks:
         names = ", ".join(dict.fromkeys(finding.rule.name for finding in self.findings))
         return InvalidParameter(f"lint violation found for rules: {names}")
 
-    def undefined_variables(self, unset: Iterable[str], known: Iterable[str], lines: LineRange) -> None:
+    def near(self, name: str, known: Collection[str]) -> str:
+        return nearest(name, known) if len(known) <= MAX_KNOWN and len(self.findings) <= MAX_HINTS else ""
+
+    def undefined_variables(self, unset: Iterable[str], known: Collection[str], lines: LineRange) -> None:
         for name in sorted(unset):
-            near = nearest(name, known)
+            near = self.near(name, known)
             suggestion = f" (did you mean ${near}?)" if near else ""
             self.report(rules.UNDEFINED_VAR, f"Usage of undefined variable '${name}'{suggestion}", lines)
 
-    def undefined_arguments(self, unset: Iterable[str], known: Iterable[str], lines: LineRange) -> None:
+    def undefined_arguments(self, unset: Iterable[str], known: Collection[str], lines: LineRange) -> None:
         for name in sorted(set(unset).difference(known)):
-            near = nearest(name, known)
+            near = self.near(name, known)
             suggestion = f" (did you mean {near}?)" if near else ""
             self.report(rules.UNDEFINED_ARG_IN_FROM, f"FROM argument '{name}' is not declared{suggestion}", lines)
 

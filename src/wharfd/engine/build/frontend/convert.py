@@ -90,7 +90,7 @@ class Converter:
         for state in self.stages.all:
             if state in needed and not state.is_finished:
                 self.begin(state)
-                carry_out(state, shop)
+                await carry_out(state, shop)
         target.used_paths.add("/")
         error = self.checks.error()
         if error is not None:

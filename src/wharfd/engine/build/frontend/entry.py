@@ -1,17 +1,27 @@
 """The frontend as the builder calls it (`dockerfile.v0`, and `gateway.v0` for the docker/dockerfile images, whose work it does)."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import msgspec
 
 from wharfd.engine.build.frontend import outline
 from wharfd.engine.build.frontend.checks import Checks, Finding
-from wharfd.engine.build.frontend.contexts import FilesOfBuild, Places, dockerfile_source, lower_case_name, places_of
+from wharfd.engine.build.frontend.contexts import (
+    MAX_IGNORE_FILE,
+    FilesOfBuild,
+    Places,
+    dockerfile_source,
+    lower_case_name,
+    places_of,
+)
 from wharfd.engine.build.frontend.convert import Conversion, Converter
 from wharfd.engine.build.frontend.draft import Builder
 from wharfd.engine.build.frontend.rules import CheckOptions, parse_check_options
 from wharfd.engine.build.frontend.settings import Settings, settings_of
+from wharfd.engine.build.frontend.steps import MAX_STEPS, StepDraft
 from wharfd.engine.build.graph import Output
 from wharfd.engine.build.progress import SourceFile, SourceRange, Warned
 from wharfd.engine.build.requests import BuildResult, FrontendRequest, Step
@@ -26,7 +36,7 @@ CONFIG = "containerimage.config"
 BASE_CONFIG = "containerimage.base.config"
 PLATFORMS = "refs.platforms"
 FAMILY = ("docker/dockerfile", "docker/dockerfile-upstream")
-MAX_DOCKERFILE = 16 << 20  # bytes
+MAX_DOCKERFILE = 4 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +105,22 @@ async def load(request: FrontendRequest, bridge: Bridge, places: Places) -> Load
     except EngineError as e:
         raise e.prefixed("failed to read dockerfile: ") from e
     try:
-        own_ignore = await bridge.read_file(output, f"{filename}.dockerignore", length=MAX_DOCKERFILE)
+        own_ignore = await bridge.read_file(output, f"{filename}.dockerignore", length=MAX_IGNORE_FILE)
     except NotFound:
         own_ignore = None
+    if len(data) > MAX_DOCKERFILE:
+        raise InvalidParameter(f"failed to read dockerfile: {filename} is larger than {MAX_DOCKERFILE} bytes")
     return Loaded(SourceFile(filename=filename, data=data), output, own_ignore)
 
 
 async def read_dockerfile(bridge: Bridge, output: Output | None, filename: str) -> bytes:
     try:
-        return await bridge.read_file(output, filename, length=MAX_DOCKERFILE)
+        return await bridge.read_file(output, filename, length=MAX_DOCKERFILE + 1)
     except NotFound as e:
         if filename.rpartition("/")[2] != "Dockerfile":
             raise NotFound(f"open {filename}: no such file or directory") from e
     try:
-        return await bridge.read_file(output, lower_case_name(filename), length=MAX_DOCKERFILE)
+        return await bridge.read_file(output, lower_case_name(filename), length=MAX_DOCKERFILE + 1)
     except NotFound as e:
         raise NotFound(f"open {filename}: no such file or directory") from e
 
@@ -209,19 +221,42 @@ class Work:
                 metadata[f"{BASE_CONFIG}{suffix}"] = conversion.base_image.encode()
             entries.append({"ID": identifier, "Platform": platform})
         metadata[PLATFORMS] = msgspec.json.encode({"Platforms": entries})
-        steps = [
-            Step(
-                text=step.text,
-                output=builder.build(step.output),
-                config=step.image.encode(),
-                stage=step.stage,
-                is_run=step.is_run,
-            )
-            for step in conversions[0].steps
-        ]
+        drafts = conversions[0].steps
+        steps = Steps(drafts if len(drafts) <= MAX_STEPS else [], builder)
+        for step in drafts:
+            builder.build(step.output)
         source = self.loaded.source
         places = {digest: [(source, source_ranges(lines))] for digest, lines in builder.places.items()}
         return BuildResult(roots=roots, metadata=metadata, steps=steps, places=places)
+
+
+class Steps(Sequence[Step]):
+    """Made when they are looked at: only the classic door tells of them."""
+
+    def __init__(self, drafts: Sequence[StepDraft], builder: Builder) -> None:
+        self.drafts = drafts
+        self.builder = builder
+
+    def __len__(self) -> int:
+        return len(self.drafts)
+
+    @overload
+    def __getitem__(self, index: int) -> Step: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Step]: ...
+
+    def __getitem__(self, index: int | slice) -> Step | Sequence[Step]:
+        if isinstance(index, slice):
+            return Steps(self.drafts[index], self.builder)
+        draft = self.drafts[index]
+        return Step(
+            text=draft.text,
+            output=self.builder.build(draft.output),
+            config=draft.image.encode(),
+            stage=draft.stage,
+            is_run=draft.is_run,
+        )
 
 
 def check_directive(data: bytes) -> str:

@@ -17,11 +17,10 @@ _replace = msgspec.structs.replace
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`document` without its history, which is kept as JSON (`history`: the entries, with commas between them), since it is written out
-    after every step."""
+    """`document` without its history, which is kept apart, newest first, as every step of a stage has its own image."""
 
     document: ConfigDocument
-    history: bytes = b""
+    history: "Remembered | None" = None
 
     @property
     def config(self) -> RunConfig:
@@ -59,8 +58,7 @@ class Image:
             comment=COMMENT,
             empty_layer=not has_layer,
         )
-        encoded = encoded_entry(entry)
-        return replace(self, history=b"%b,%b" % (self.history, encoded) if self.history else encoded)
+        return replace(self, history=Remembered(entry, self.history))
 
     def with_path(self) -> "Image":
         """PATH is always set."""
@@ -76,16 +74,31 @@ class Image:
 
     def encode(self) -> bytes:
         """`rootfs` is empty: the exporter's to fill in."""
-        return b'%b,"history":[%b]}' % (encode_config(self.document)[:-1], self.history)
+        return encode_config(_replace(self.document, history=self.entries()))
+
+    def entries(self) -> list[HistoryEntry]:
+        """The history, oldest first."""
+        found = []
+        link = self.history
+        while link is not None:
+            found.append(link.entry)
+            link = link.before
+        return found[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An entry of a history, and those before it, which other histories may share."""
+
+    entry: HistoryEntry
+    before: "Remembered | None"
 
 
 def image_of(document: ConfigDocument) -> Image:
-    return Image(_replace(document, history=[]), b",".join(map(encoded_entry, document.history)))
-
-
-def encoded_entry(entry: HistoryEntry) -> bytes:
-    fields = msgspec.to_builtins(entry)
-    return msgspec.json.encode({name: value for name, value in fields.items() if value})
+    history: Remembered | None = None
+    for entry in document.history:
+        history = Remembered(entry, history)
+    return Image(_replace(document, history=[]), history)
 
 
 def empty_image(platform: Platform) -> Image:

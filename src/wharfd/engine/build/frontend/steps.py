@@ -1,5 +1,6 @@
 """Instruction after instruction of a stage, carried out on paper: the root after it, the image's config, what processes see."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -45,7 +46,11 @@ from wharfd.wire.dockerfile.words import Expansion, Rules, expand
 from wharfd.wire.dockerignore import PathPatterns
 from wharfd.wire.oci import Platform
 
-MAX_EXPANSION = 64 << 20  # characters that all variables of a build may grow to, together
+MAX_GROWTH = (
+    32 << 20
+)  # characters and entries that a file may grow to when its variables are replaced, in all stages together
+MAX_STEPS = 1000  # that are remembered one by one
+BREATH = 16  # instructions after which others get their turn
 BUILT_SUFFIX = " # buildkit"
 
 
@@ -62,7 +67,10 @@ class StepDraft:
 
 @dataclass(slots=True, kw_only=True)
 class Workshop:
-    """What all stages of a conversion share.  `context_paths`: what is used of the build's context; `grown`: see `MAX_EXPANSION`."""
+    """What all stages of a conversion share.  `context_paths`: what is used of the build's context; `grown`: see `MAX_GROWTH`.
+
+    `steps` stays short: a file with more instructions than `MAX_STEPS` has no steps that can be told.
+    """
 
     settings: Settings
     rules: Rules
@@ -76,6 +84,8 @@ class Workshop:
     grown: int = 0
 
     def note(self, state: StageState, instruction: Instruction) -> None:
+        if len(self.steps) > MAX_STEPS:
+            return
         step = StepDraft(
             text=instruction.source,
             output=state.output,
@@ -85,8 +95,13 @@ class Workshop:
         )
         self.steps.append(step)
 
+    def grow(self, amount: int) -> None:
+        self.grown += amount
+        if self.grown > MAX_GROWTH:
+            raise DockerfileError("the Dockerfile grows too large when its variables are replaced")
 
-def carry_out(state: StageState, shop: Workshop) -> None:
+
+async def carry_out(state: StageState, shop: Workshop) -> None:
     """All instructions of the stage.  Raises DockerfileError."""
     state.image = state.started.with_path()
     config = state.image.config
@@ -99,7 +114,9 @@ def carry_out(state: StageState, shop: Workshop) -> None:
         Walker(state, shop, planned).carry_out()
     if state.stage is not None:
         shop.note(state, state.stage.start)
-    for planned in state.commands[len(triggers) :]:
+    for number, planned in enumerate(state.commands[len(triggers) :], 1):
+        if not number % BREATH:
+            await asyncio.sleep(0)
         Walker(state, shop, planned).carry_out()
         shop.note(state, planned.command)
     state.is_finished = True
@@ -129,9 +146,7 @@ class Walker:
 
     def expand_quietly(self, text: str, rules: Rules | None = None) -> Expansion:
         found = expand(text, self.state.env, rules or self.shop.rules)
-        self.shop.grown += len(found.text)
-        if self.shop.grown > MAX_EXPANSION:
-            raise DockerfileError(f"all variables together are longer than {MAX_EXPANSION} characters")
+        self.shop.grow(len(found.text))
         return found
 
     def expand_content(self, text: str) -> Expansion:
@@ -173,6 +188,7 @@ class Walker:
 
     def history(self, text: str, *, has_layer: bool = False) -> None:
         epoch = self.shop.settings.epoch_ns
+        self.shop.grow(len(text) + size_of(self.state))
         self.state.image = self.state.started.with_history(text, has_layer=has_layer, epoch_ns=epoch)
 
     def configure(self, command: Command) -> None:
@@ -364,6 +380,21 @@ class Walker:
             if not source.startswith(("http://", "https://")) and self.shop.ignored.match(source):
                 message = f"Attempting to {verb} file {quote(source)} that is excluded by .dockerignore"
                 self.shop.checks.report(rules.COPY_IGNORED_FILE, message, self.lines)
+
+
+def size_of(state: StageState) -> int:
+    """Entries that are copied with every instruction."""
+    config = state.started.config
+    parts = (
+        config.env,
+        config.labels,
+        config.exposed_ports,
+        config.volumes,
+        config.on_build,
+        state.env,
+        state.definitions,
+    )
+    return sum(len(part) for part in parts if part is not None)
 
 
 def transfer_text(command: Copy | Add) -> str:

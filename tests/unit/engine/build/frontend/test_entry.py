@@ -280,7 +280,7 @@ async def test_steps_in_the_order_of_the_file() -> None:
     ]
     assert result.steps[-1].output == result.roots[""]
     assert result.steps[4].output is result.steps[3].output
-    assert [len(json.loads(step.config)["history"]) for step in result.steps] == [0, 1, 2, 1, 2, 3]
+    assert [len(json.loads(step.config).get("history", [])) for step in result.steps] == [0, 1, 2, 1, 2, 3]
 
 
 async def test_triggers_belong_to_the_step_of_their_base() -> None:
@@ -383,3 +383,26 @@ async def test_a_chain_of_thousands_of_steps() -> None:
     while root is not None and root.vertex.inputs:
         root, depth = root.vertex.inputs[0], depth + 1
     assert depth == 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("FROM a\n" + "EXPOSE 1-65535\n" * 2000, "grows too large"),
+        ("FROM a\n" + "".join(f"ARG A{number}=x\nRUN x\n" for number in range(9000)), "grows too large"),
+        ("FROM a\nENV X=" + "x" * 60_000 + "\n" + "LABEL y=$X z=$X\n" * 1000, "grows too large"),
+        ("FROM a\n" + "RUN x\n" * 20_000, "more than 20000 instructions"),
+        ("#" * (4 << 20) + "\nFROM a\n", "is larger than 4194304 bytes"),
+    ],
+)
+async def test_files_that_would_grow_without_end(text: str, message: str) -> None:
+    with pytest.raises(InvalidParameter, match=message):
+        await build(text)
+
+
+async def test_a_file_with_more_steps_than_can_be_told() -> None:
+    result = await build("FROM a\n" + "USER x\n" * 2000)
+    assert list(result.steps) == []
+    assert result.roots[""] is not None
+    few = (await build("FROM a\nUSER x\n")).steps
+    assert [step.text for step in few[1:]] == ["USER x"]
