@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import wharfd
 from wharfd.api.handlers.buildkit import BuildkitHandlers
 from wharfd.engine.build.assembly import BuildUseCases
+from wharfd.engine.build.classic.context import ContextFiles
 from wharfd.engine.containers.files import NameFiles
 from wharfd.engine.system import System
 from wharfd.model.errors import InvalidParameter
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
     from wharfd.api.grpc.door import Door
 
 
-def buildkit_handlers(
-    build: BuildUseCases, *, system: System, name_files: NameFiles, clock: Clock
-) -> BuildkitHandlers:
+def buildkit_handlers(build: BuildUseCases, *, system: System, name_files: NameFiles, clock: Clock) -> BuildkitHandlers:
     ports = build.ports
 
     def make_door() -> "Door":
@@ -44,6 +43,7 @@ def buildkit_handlers(
                 platform=lambda: from_machine(ports.host.facts().architecture),
                 labels=labels,
             ),
+            contexts=ContextFiles(trees=ports.trees, files=ports.files),
             blobs=ports.content,
             cache=CacheService(build.usage, build.prune, clock.now_ns),
             history=HistoryService(build.history, ports.content.size, clock.now_ns),

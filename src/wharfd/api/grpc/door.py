@@ -4,20 +4,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from wharfd.api.grpc import rest
 from wharfd.api.grpc.content import Blobs, Content
 from wharfd.api.grpc.control import BuildHistory, CacheInventory, Control
 from wharfd.api.grpc.gateway import Gateway, OpenBuilds
 from wharfd.api.grpc.health import health_handlers
 from wharfd.api.grpc.methods import decode
+from wharfd.api.grpc.rest import RestBuilds
 from wharfd.api.grpc.rpc import Call, Handler, RpcConnection
-from wharfd.api.grpc.session_client import SessionClient
 from wharfd.api.grpc.sessions import Sessions, open_session
 from wharfd.api.grpc.workers import Workers
-from wharfd.api.streams import Progress
+from wharfd.engine.build.classic.context import ContextFiles
 from wharfd.engine.build.service import BuildService
 from wharfd.wire.proto.control_pb2 import BytesMessage
-from wharfd.wire.target import Query
 
 SESSION = "/moby.buildkit.v1.Control/Session"
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -29,13 +27,14 @@ class Door:
         *,
         builds: BuildService,
         workers: Workers,
+        contexts: ContextFiles,
         blobs: Blobs,
         cache: CacheInventory,
         history: BuildHistory,
         now_ns: Callable[[], int],
     ) -> None:
         self.sessions = Sessions()
-        self._builds = builds
+        self.build = RestBuilds(builds=builds, sessions=self.sessions, contexts=contexts)
         open_builds = OpenBuilds()
         control = Control(
             builds=builds,
@@ -70,10 +69,6 @@ class Door:
             await connection.run(transport, rest)
         finally:
             self.sessions.remove(session)
-
-    async def build(self, query: Query, progress: Progress) -> None:
-        """BuildKit over REST."""
-        await rest.build(self._builds, SessionClient(self.sessions, query.get("session", "")), query, progress)
 
     async def session_call(self, call: Call) -> None:
         """A session inside a call, for clients that reach us by gRPC alone."""

@@ -1,38 +1,39 @@
-"""`POST /build?version=2`: BuildKit over REST.  The client's files come over his session, the answer tells of the build as Status does.
+"""`POST /build?version=2`: BuildKit over REST.  The client's files come over his session, or as an archive in the body.
 
-{"id": "moby.buildkit.trace", "aux": base64 of a StatusResponse}   as long as it goes on
-{"id": "moby.image.id", "aux": {"ID": "sha256:…"}}                  at the end
+    {"id": "moby.buildkit.trace", "aux": base64 of a StatusResponse}   as long as it goes on
+    {"id": "moby.image.id", "aux": {"ID": "sha256:…"}}                  at the end
+
+`remote`: `client-session`; `upload-request`, where the archive comes with a second request whose `buildid` is `upload-request:` and that
+of the first; an address; empty for an archive in the body.
 """
 
 import asyncio
 import base64
-import json
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
+from wharfd.api.codec.build import decode_build, decoded
 from wharfd.api.grpc.progress import encode_updates
 from wharfd.api.grpc.session_client import SessionClient
-from wharfd.api.params import flag, integer_or_zero
+from wharfd.api.grpc.sessions import Sessions
 from wharfd.api.streams import Progress
+from wharfd.api.transport import Request
+from wharfd.engine.build.classic.context import ArchiveClient, ContextFiles
+from wharfd.engine.build.classic.request import ClassicRequest
+from wharfd.engine.build.client import BuildClient
 from wharfd.engine.build.requests import BuildOptions, CacheRef, Export, FrontendRequest
 from wharfd.engine.build.service import Build, BuildService
-from wharfd.model.errors import InvalidParameter, NotImplementedHere
+from wharfd.model.errors import InvalidParameter, NotImplementedHere, Unavailable
+from wharfd.ports.localtrees import HeldTree
 from wharfd.wire.target import Query
 
 TRACE = "moby.buildkit.trace"
 IMAGE_ID = "moby.image.id"
 CLIENT_SESSION = "client-session"
 UPLOAD_REQUEST = "upload-request"
-
-Value = TypeVar("Value")
-
-
-class Ulimit(msgspec.Struct, rename="pascal"):
-    name: str = ""
-    soft: int = 0
-    hard: int = 0
+UPLOAD_PREFIX = f"{UPLOAD_REQUEST}:"
+UPLOAD_WAIT_S = 5.0  # of an upload and of its build for each other
 
 
 class Output(msgspec.Struct, rename="pascal"):
@@ -40,27 +41,109 @@ class Output(msgspec.Struct, rename="pascal"):
     attrs: dict[str, str] | None = None
 
 
-async def build(builds: BuildService, client: SessionClient, query: Query, progress: Progress) -> None:
-    """Tells `progress` of it, to the end.  Raises what the build raises."""
-    request = frontend_request(query)
-    exports = [export_of(query)]
-    options = BuildOptions(
-        ref=query.get("buildid", ""),
-        entitlements=entitlements(query),
-        cache_imports=cache_imports(query),
-        cache_exports=cache_exports(request.attributes),
-        frontend=request.name,
-        frontend_attributes=request.attributes,
-        session_id=query.get("session", ""),
-    )
-    response: Mapping[str, str] = {}
-    async with asyncio.TaskGroup() as group, builds.open(options, client) as opened:
-        group.create_task(tell(opened, progress), name=f"build-progress:{opened.ref}")
-        result = await opened.run_frontend(request)
-        response = await opened.export(result, exports)
-    image = response.get("containerimage.digest", "")
-    if image:
-        await progress.send({"id": IMAGE_ID, "aux": {"ID": image}})
+class Upload:
+    """An archive and the build that it is for; whichever comes first waits."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.tree: asyncio.Future[HeldTree] = loop.create_future()
+        self.taken: asyncio.Future[None] = loop.create_future()
+
+
+class RestBuilds:
+    def __init__(self, *, builds: BuildService, sessions: Sessions, contexts: ContextFiles) -> None:
+        self._builds = builds
+        self._sessions = sessions
+        self._contexts = contexts
+        self._uploads: dict[str, Upload] = {}
+
+    async def __call__(self, request: Request, progress: Progress) -> None:
+        """Tells `progress` of the build, to the end.  Raises what it raises."""
+        query = request.query
+        asked = decode_build(query, request.header("x-registry-config"), "")
+        if asked.build_id.startswith(UPLOAD_PREFIX):
+            await self.upload(asked.build_id.removeprefix(UPLOAD_PREFIX), request)
+        elif asked.remote == UPLOAD_REQUEST:
+            await self.build_tree(query, asked, await self.wait_upload(asked.build_id), progress)
+        elif asked.remote or not request.has_body:
+            client = SessionClient(self._sessions, query.get("session", ""))
+            await self.build(query, asked, client, progress)
+        else:
+            await self.build_tree(query, asked, await self._contexts.receive(body_of(request)), progress)
+
+    # archives
+
+    async def upload(self, build_id: str, request: Request) -> None:
+        tree = await self._contexts.receive(body_of(request))
+        upload = self._uploads.setdefault(build_id, Upload())
+        try:
+            if upload.tree.done():
+                raise InvalidParameter(f"build {build_id} has its context already")
+            upload.tree.set_result(tree)
+            async with asyncio.timeout(UPLOAD_WAIT_S):
+                await asyncio.shield(upload.taken)
+        except TimeoutError as e:
+            raise Unavailable("context deadline exceeded") from e
+        finally:
+            if not upload.taken.done():
+                await self._contexts.drop(tree)
+            self._uploads.pop(build_id, None)
+
+    async def wait_upload(self, build_id: str) -> HeldTree:
+        upload = self._uploads.setdefault(build_id, Upload())
+        try:
+            async with asyncio.timeout(UPLOAD_WAIT_S):
+                tree = await asyncio.shield(upload.tree)
+        except TimeoutError as e:
+            self._uploads.pop(build_id, None)
+            raise Unavailable("context deadline exceeded") from e
+        upload.taken.set_result(None)
+        return tree
+
+    async def build_tree(self, query: Query, asked: ClassicRequest, tree: HeldTree, progress: Progress) -> None:
+        """The tree goes when the build is over."""
+        try:
+            session_id = query.get("session", "")
+            client: BuildClient
+            if session_id:
+                client = UploadingClient(self._sessions, session_id, tree)
+            else:
+                client = ArchiveClient(tree, asked.logins, {})
+            await self.build(query, asked, client, progress)
+        finally:
+            await self._contexts.drop(tree)
+
+    # the build
+
+    async def build(self, query: Query, asked: ClassicRequest, client: BuildClient, progress: Progress) -> None:
+        request = FrontendRequest(attributes=attributes_of(asked))
+        exports = [export_of(query, asked)]
+        options = BuildOptions(
+            ref=asked.build_id,
+            entitlements=frozenset({"network.host"}) if asked.network_mode == "host" else frozenset(),
+            cache_imports=[CacheRef(type="registry", attributes={"ref": ref}) for ref in asked.cache_from],
+            cache_exports=cache_exports(request.attributes),
+            frontend=request.name,
+            frontend_attributes=request.attributes,
+            session_id=query.get("session", ""),
+        )
+        async with asyncio.TaskGroup() as group, self._builds.open(options, client) as opened:
+            group.create_task(tell(opened, progress), name=f"build-progress:{opened.ref}")
+            response = await opened.export(await opened.run_frontend(request), exports)
+        image = response.get("containerimage.digest", "")
+        if image:
+            await progress.send({"id": IMAGE_ID, "aux": {"ID": image}})
+
+
+class UploadingClient(SessionClient):
+    """A client with a session that has sent its files as an archive.  Satisfies `Uploaded`, too."""
+
+    def __init__(self, sessions: Sessions, session_id: str, tree: HeldTree) -> None:
+        super().__init__(sessions, session_id)
+        self._uploaded = tree
+
+    async def uploaded(self) -> HeldTree:
+        return self._uploaded
 
 
 async def tell(opened: Build, progress: Progress) -> None:
@@ -70,60 +153,37 @@ async def tell(opened: Build, progress: Progress) -> None:
             await progress.send({"id": TRACE, "aux": text})
 
 
-def frontend_request(query: Query) -> FrontendRequest:
-    """The query in the frontend's words.  Raises InvalidParameter, NotImplementedHere."""
-    remote = query.get("remote", "")
-    if remote in {"", UPLOAD_REQUEST}:
-        raise NotImplementedHere("a context in the request's body, with version=2; version=1 takes it")
-    attributes: dict[str, str] = {}
-
-    def put(key: str, value: str) -> None:
-        if value:
-            attributes[key] = value
-
-    put("target", query.get("target", ""))
-    put("filename", query.get("dockerfile", ""))
-    put("context", "" if remote == CLIENT_SESSION else remote)
-    put("platform", query.get("platform", ""))
-    put("cgroup-parent", query.get("cgroupparent", ""))
-    if flag(query, "nocache"):
+def attributes_of(asked: ClassicRequest) -> dict[str, str]:
+    """The query in the frontend's words.  Raises InvalidParameter."""
+    fields = {
+        "target": asked.target,
+        "filename": asked.dockerfile,
+        "context": "" if asked.remote in {CLIENT_SESSION, UPLOAD_REQUEST} else asked.remote,
+        "platform": asked.platform,
+        "cgroup-parent": asked.limits.cgroup_parent,
+        "image-resolve-mode": "pull" if asked.pull else "",
+        "cache-from": ",".join(asked.cache_from),
+        "force-network-mode": network_mode(asked.network_mode),
+        "add-hosts": ",".join(each if "=" in each else each.replace(":", "=", 1) for each in asked.extra_hosts),
+        "shm-size": str(asked.shm_size) if asked.shm_size > 0 else "",
+        "ulimit": ",".join(f"{each.name}={each.soft}:{each.hard}" for each in asked.ulimits),
+    }
+    attributes = {key: value for key, value in fields.items() if value}
+    if asked.no_cache:
         attributes["no-cache"] = ""
-    if flag(query, "pull"):
-        attributes["image-resolve-mode"] = "pull"
-    for key, value in (decoded(query, "buildargs", dict[str, str | None]) or {}).items():
-        if value is not None:  # Docker: null is an argument that is not set
-            attributes[f"build-arg:{key}"] = value
-    for key, value in (decoded(query, "labels", dict[str, str]) or {}).items():
-        attributes[f"label:{key}"] = value
-    put("cache-from", ",".join(decoded(query, "cachefrom", list[str]) or ()))
-    put("force-network-mode", network_mode(query))
-    put("add-hosts", ",".join(query.all("extrahosts")))
-    size = integer_or_zero(query, "shmsize")
-    put("shm-size", str(size) if size > 0 else "")
-    limits = decoded(query, "ulimits", list[Ulimit]) or []
-    put("ulimit", ",".join(f"{each.name}={each.soft}:{each.hard}" for each in limits))
-    return FrontendRequest(attributes=attributes)
+    # Docker: null is an argument that is not set.
+    attributes |= {f"build-arg:{key}": value for key, value in asked.build_args.items() if value is not None}
+    attributes |= {f"label:{key}": value for key, value in asked.labels.items()}
+    return attributes
 
 
-def network_mode(query: Query) -> str:
+def network_mode(mode: str) -> str:
     """Docker: only these; a network of one's own is for the classic builder."""
-    mode = query.get("networkmode", "")
-    match mode:
-        case "" | "default":
-            return ""
-        case "none" | "host":
-            return mode
-        case _:
-            raise InvalidParameter(f'network mode "{mode}" not supported by buildkit')
-
-
-def entitlements(query: Query) -> frozenset[str]:
-    return frozenset({"network.host"}) if network_mode(query) == "host" else frozenset()
-
-
-def cache_imports(query: Query) -> list[CacheRef]:
-    refs = decoded(query, "cachefrom", list[str]) or []
-    return [CacheRef(type="registry", attributes={"ref": ref}) for ref in refs]
+    if mode in {"", "default"}:
+        return ""
+    if mode not in {"none", "host"}:
+        raise InvalidParameter(f'network mode "{mode}" not supported by buildkit')
+    return mode
 
 
 def cache_exports(attributes: Mapping[str, str]) -> list[CacheRef]:
@@ -132,27 +192,21 @@ def cache_exports(attributes: Mapping[str, str]) -> list[CacheRef]:
     return [CacheRef(type="inline")] if inline.lower() in {"1", "t", "true"} else []
 
 
-def export_of(query: Query) -> Export:
+def export_of(query: Query, asked: ClassicRequest) -> Export:
     """Raises InvalidParameter, NotImplementedHere for what would need the client's side."""
-    outputs = decoded(query, "outputs", list[Output]) or []
+    outputs = decoded(query, "outputs", "error reading outputs", list[Output]) or []
     if len(outputs) > 1:
         raise InvalidParameter("multiple outputs not supported")
     output = outputs[0] if outputs else Output()
     if output.type not in {"", "moby", "image", "cacheonly"}:
         raise NotImplementedHere(f"output of type {output.type} over REST")
     attributes = dict(output.attrs or {})
-    names = ",".join(query.all("t"))
-    if names:
-        attributes["name"] = names
+    if asked.names:
+        attributes["name"] = ",".join(str(name) for name in asked.names)
     return Export(type="cacheonly" if output.type == "cacheonly" else "image", attributes=attributes)
 
 
-def decoded(query: Query, key: str, kind: type[Value]) -> Value | None:
-    """JSON in the query.  Raises InvalidParameter."""
-    text = query.get(key, "")
-    if not text:
-        return None
-    try:
-        return msgspec.convert(json.loads(text), kind | None, strict=False)
-    except (ValueError, msgspec.ValidationError, RecursionError) as e:
-        raise InvalidParameter(f"error reading {key}: {e}") from e
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    if request.has_body:
+        async for chunk in request.body:
+            yield bytes(chunk)

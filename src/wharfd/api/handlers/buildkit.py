@@ -38,8 +38,8 @@ class BuildkitHandlers:
 
     async def build(self, request: Request) -> None:
         """`POST /build?version=2`."""
-        door, query = self.door, request.query
-        await send_progress(request, lambda progress: door.build(query, progress))
+        door = self.door
+        await send_progress(request, lambda progress: door.build(request, progress))
 
     async def grpc(self, request: Request) -> None:
         """Docker: a request for another protocol is the server's fault here, and the client's at `/session`."""

@@ -127,6 +127,10 @@ class NoCache:
         yield control_pb2.UsageRecord(id="r", size=5)
 
 
+class NoTrees:
+    """For what takes no archive in."""
+
+
 class NoHistory:
     async def listen(self, request: control_pb2.BuildHistoryRequest) -> AsyncIterator[control_pb2.BuildHistoryEvent]:
         yield control_pb2.BuildHistoryEvent()

@@ -12,7 +12,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.api.grpc.builds import DIGEST, RUN, Blobs, FakeBuilds, NoCache, NoHistory
+from tests.unit.api.grpc.builds import DIGEST, RUN, Blobs, FakeBuilds, NoCache, NoHistory, NoTrees
 from tests.unit.api.grpc.pairs import directory, file
 from tests.unit.api.grpc.test_filesync import sender
 from wharfd.api.errors import error_response
@@ -24,6 +24,7 @@ from wharfd.api.handlers.buildkit import BuildkitHandlers
 from wharfd.api.router import Router, RouteTable
 from wharfd.api.transport import Server
 from wharfd.api.versions.version import MIN
+from wharfd.engine.build.classic.context import ContextFiles
 from wharfd.wire import http2
 from wharfd.wire.grpc import RpcError, StatusCode, frame_message
 from wharfd.wire.oci import Platform
@@ -49,6 +50,7 @@ class Rig:
         self.door = Door(
             builds=self.builds,
             workers=workers,
+            contexts=ContextFiles(trees=NoTrees(), files=NoTrees()),  # type: ignore[arg-type]  # not used here
             blobs=Blobs(),
             cache=NoCache(),
             history=NoHistory(),
