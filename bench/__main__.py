@@ -3,8 +3,8 @@
 usage: ./wharf bench [--engine NAME=SOCKET]… [--netns NAME=FILE]… [--only MEASURE]… [--rounds N] [--quick] [--flag FLAG]…
 
 This engine is started in a directory and network namespace of its own.  `--netns` names the file of the network namespace in which an
-engine lives; without it its memory is not measured.  The floor (conmon and the OCI runtime without an engine) is measured in the same
-run.
+engine lives; without it its memory is not measured, nor what happens to images, which needs a registry there.  The floor (conmon and the
+OCI runtime without an engine) is measured in the same run.
 """
 
 import argparse
@@ -14,10 +14,13 @@ import tempfile
 from pathlib import Path
 
 from bench.floor import floor
+from bench.images import images
 from bench.measures import MEASURES, Figures, Target
 from bench.table import Rounds, machine, render
 from tests.engine import Engine
 from wharfd.cli.base_image import base_image_archive
+
+ALL = {**MEASURES, "images": images}
 
 
 def main() -> int:
@@ -26,7 +29,7 @@ def main() -> int:
     )
     parser.add_argument("--engine", action="append", default=[], metavar="NAME=SOCKET")
     parser.add_argument("--netns", action="append", default=[], metavar="NAME=FILE")
-    parser.add_argument("--only", action="append", default=[], choices=[*MEASURES, "floor"])
+    parser.add_argument("--only", action="append", default=[], choices=[*ALL, "floor"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one round with few repetitions, to see that it works")
     parser.add_argument("--flag", action="append", default=[], help="a flag for this engine")
@@ -48,7 +51,7 @@ def main() -> int:
                         print(f"{target.name}: cannot load the image: {status} {answer[:300]!r}", file=sys.stderr)
                         return 1
             for number in range(1 if args.quick else args.rounds):
-                for name, measure in MEASURES.items():
+                for name, measure in ALL.items():
                     if args.only and name not in args.only:
                         continue
                     for target in targets:

@@ -1,0 +1,134 @@
+"""Images on their way: from an archive, to a registry, back from it, out as an archive, and away.
+
+    files     200 MB in 20,000 files, two layers: what a system's root file system is like
+    layers    40 layers of 2 MB
+
+The registry is Debian's, one in the network namespace of each engine, on one directory.  While the large image is pulled, somebody asks
+for the list of containers again and again.
+"""
+
+import gzip
+import random
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from statistics import median, quantiles
+
+from bench.client import Connection
+from bench.measures import Figures, Target, now
+from tests.images import archive, image
+from tests.registries.inside import registry_inside
+from tests.tars import directory, entry, tar_of
+
+PORT = 5043
+REPOSITORY = f"127.0.0.1:{PORT}/bench"
+
+
+def content(random_bytes: random.Random, size: int) -> bytes:
+    """Half of it compresses well, as programs and texts do."""
+    half = size // 2
+    return random_bytes.randbytes(half) + b"The same words again and again. " * (half // 32)
+
+
+def layer_of(seed: int, files: int, size: int) -> bytes:
+    source = random.Random(seed)
+    members = [directory(f"d{seed}")]
+    for number in range(files):
+        if number % 100 == 0:
+            members.append(directory(f"d{seed}/{number // 100}"))
+        members.append(entry(f"d{seed}/{number // 100}/f{number}", content(source, size)))
+    return tar_of(*members)
+
+
+@cache
+def packed(kind: str, scale: int) -> bytes:
+    """An archive of the image `KIND:1`; `scale` divides what is in it."""
+    if kind == "files":
+        plain = [layer_of(number, 10_000 // scale, 10_000) for number in range(2)]
+    else:
+        plain = [layer_of(100 + number, 20 // min(scale, 4), 100_000) for number in range(40)]
+    stored = [gzip.compress(each, 6, mtime=0) for each in plain]
+    return archive(image(f"{REPOSITORY}/{kind}:1", layers=plain, stored=stored), oci=True)
+
+
+def images(target: Target, quick: bool) -> Figures:
+    """Nothing of an engine whose network namespace is not known."""
+    if not target.netns:
+        return {}
+    figures: Figures = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="wharf-bench-registry-", dir="/var/tmp") as folder,
+        registry_inside(target.netns, Path(folder), PORT),
+        target.connect() as c,
+    ):
+        for kind in ("files", "layers"):
+            figures |= ways(target, c, kind, packed(kind, 10 if quick else 1))
+    return figures
+
+
+def ways(target: Target, c: Connection, kind: str, data: bytes) -> Figures:
+    name = f"{REPOSITORY}/{kind}"
+    figures: Figures = {}
+
+    @contextmanager
+    def timed(what: str) -> Iterator[None]:
+        t0 = now()
+        yield
+        figures[f"{what}_{kind}_ms"] = (now() - t0) * 1e3
+
+    with timed("load"):
+        done(c.request("POST", "/images/load", data))
+    with timed("push"):
+        done(c.request("POST", f"/images/{name}/push?tag=1&tlsVerify=false"))
+    with timed("save"):
+        done(c.request("GET", f"/images/{name}:1/get"))
+    with timed("delete"):
+        done(c.request("DELETE", f"/images/{name}:1?force=1"))
+    with asked_meanwhile(target, kind, figures), timed("pull"):
+        done(c.request("POST", f"/images/create?fromImage={name}&tag=1&tlsVerify=false"))
+    with timed("pull_again"):
+        done(c.request("POST", f"/images/create?fromImage={name}&tag=1&tlsVerify=false"))
+    done(c.request("DELETE", f"/images/{name}:1?force=1"))
+    return figures
+
+
+@contextmanager
+def asked_meanwhile(target: Target, kind: str, figures: Figures) -> Iterator[None]:
+    """How long the list of containers takes during the block, and before it."""
+    over = threading.Event()
+    times: list[float] = []
+
+    def ask() -> None:
+        with target.connect() as c:
+            while not over.is_set():
+                t0 = now()
+                c.request("GET", "/containers/json")
+                times.append((now() - t0) * 1e3)
+                over.wait(0.01)
+
+    with target.connect() as c:
+        idle = []
+        for _ in range(50):
+            t0 = now()
+            c.request("GET", "/containers/json")
+            idle.append((now() - t0) * 1e3)
+            over.wait(0.01)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        asking.join()
+    figures[f"list_idle_{kind}_ms"] = median(idle)
+    figures[f"list_while_pulling_{kind}_ms"] = median(times)
+    figures[f"list_while_pulling_{kind}_p99_ms"] = quantiles(times, n=100)[-1] if len(times) > 1 else times[0]
+
+
+def done(answer: tuple[int, bytes]) -> None:
+    status, body = answer
+    if status != 200 or b'"errorDetail"' in body:
+        raise RuntimeError(f"{status} {body[-500:]!r}")
