@@ -5,7 +5,7 @@ at one place are refused, and a volume of the image (or of `Config.Volumes`) is 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -58,7 +58,14 @@ def plan_mounts(config: ContainerConfig, asked: HostConfig, find: FindContainer,
             planned.setdefault(
                 target, PlannedMount(point=MountPoint(type="volume", destination=target), copy_data=True)
             )
-    return [planned[target] for target in sorted(planned)]
+    made_by: dict[str, VolumeOptions] = {}
+    for mount in planned.values():
+        made_by.setdefault(mount.point.name, mount.options)
+    # Docker: of several mounts of one volume the first that was given makes it.
+    return [
+        replace(planned[target], options=made_by[name]) if (name := planned[target].point.name) else planned[target]
+        for target in sorted(planned)
+    ]
 
 
 def of_others(asked: HostConfig, find: FindContainer) -> Iterable[PlannedMount]:

@@ -249,6 +249,13 @@ async def test_a_named_volume_is_made_once_and_kept() -> None:
     assert "data" in maker.ledger.volumes
 
 
+async def test_of_several_mounts_of_one_volume_the_first_makes_it() -> None:
+    maker = await Maker.of()
+    labelled = MountSpec(type="volume", source="data", target="/z", volume_options=VolumeOptions(labels={"k": "v"}))
+    await maker.make(mounts=[labelled, MountSpec(type="volume", source="data", target="/a")])
+    assert volume_of(maker, "data").labels == {"k": "v"}
+
+
 async def test_a_named_volume_of_a_failed_create_that_was_there_before_stays() -> None:
     maker = await Maker.of()
     await maker.ledger.commit(await maker.world.volumes.create(a_volume(name="data")))
