@@ -1,16 +1,24 @@
 """The clients: where each is, what stands in the way if it is not there, and how a scenario gets it."""
 
 import contextlib
+import importlib.metadata
+import importlib.util
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from conformance import docker_cli
+from conformance import aio, docker_cli, docker_py, node
 from conformance.target import Target
+
+OWN = Path(sys.prefix)  # what a run fetches for itself lies in the virtual environment
+FETCHED = OWN / "docker-client"  # by scripts/docker-client.sh
 
 
 class Missing(Exception):
@@ -23,7 +31,14 @@ class Programs:
 
     @classmethod
     def find(cls, docker: str = "") -> "Programs":
-        return cls(docker=docker or os.environ.get("WHARF_DOCKER") or shutil.which("docker") or "")
+        fetched = FETCHED / "docker"
+        ways = (
+            docker,
+            os.environ.get("WHARF_DOCKER"),
+            str(fetched) if fetched.exists() else "",
+            shutil.which("docker"),
+        )
+        return cls(docker=next((way for way in ways if way), ""))
 
 
 @contextlib.contextmanager
@@ -34,8 +49,37 @@ def open_docker_cli(target: Target, programs: Programs) -> Iterator[docker_cli.C
         yield cli
 
 
+@contextlib.contextmanager
+def open_docker_py(target: Target, programs: Programs) -> Iterator[docker_py.Py]:
+    with docker_py.Py.open(target) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def open_aiodocker(target: Target, programs: Programs) -> Iterator[aio.Aio]:
+    if importlib.util.find_spec("aiodocker") is None:
+        raise Missing("the Python package aiodocker is not installed")
+    with aio.open_aio(target) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def open_dockerode(target: Target, programs: Programs) -> Iterator[node.Node]:
+    if not shutil.which("node") or not shutil.which("npm"):
+        raise Missing("there is no node and npm: install Debian's packages nodejs and npm")
+    try:
+        modules = node.install(OWN / "dockerode")
+    except RuntimeError as e:
+        raise Missing(str(e)) from e
+    with node.open_node(target, modules) as client:
+        yield client
+
+
 OPENERS: dict[str, Callable[[Target, Programs], AbstractContextManager[Any]]] = {
     docker_cli.CLIENT: open_docker_cli,
+    docker_py.CLIENT: open_docker_py,
+    aio.CLIENT: open_aiodocker,
+    node.CLIENT: open_dockerode,
 }
 
 
@@ -45,4 +89,10 @@ def versions(programs: Programs) -> dict[str, str]:
     if programs.docker:
         done = subprocess.run([programs.docker, "--version"], capture_output=True, text=True, check=False)
         found[docker_cli.CLIENT] = done.stdout.strip().removeprefix("Docker version ").split(",")[0]
+    for client, package in ((docker_py.CLIENT, "docker"), (aio.CLIENT, "aiodocker")):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[client] = importlib.metadata.version(package)
+    installed = OWN / "dockerode/node_modules/dockerode/package.json"
+    if installed.exists():
+        found[node.CLIENT] = json.loads(installed.read_text())["version"]
     return found
