@@ -216,3 +216,21 @@ def size(text: str) -> int:
     if match is None or len(match[1]) > 15:
         raise DockerfileError(f"invalid value for size: invalid size: '{text}'")
     return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def parse_device(text: str) -> tuple[str, bool]:
+    """`RUN --device=vendor.com/class=name[,required]`: a CDI device's name, and whether it has to be there."""
+    name, required = "", False
+    for position, field in enumerate(csv_fields(text)):
+        key, equals, value = field.partition("=")
+        if key == "required":
+            required = boolean(key, value) if equals else True
+        elif key == "name":
+            name = value
+        elif not position:
+            name = field
+        else:
+            raise DockerfileError(f"unexpected key '{key}' in '{field}'{hint(key, ('name', 'required'))}")
+    if not name:
+        raise DockerfileError("device name is required")
+    return name, required

@@ -1,7 +1,7 @@
 import pytest
 
 from wharfd.wire.dockerfile.errors import DockerfileError
-from wharfd.wire.dockerfile.mounts import RunMount, check_mount, csv_fields, parse_mount, source_stage
+from wharfd.wire.dockerfile.mounts import RunMount, check_mount, csv_fields, parse_device, parse_mount, source_stage
 
 
 def as_it_is(text: str) -> str:
@@ -92,3 +92,29 @@ def test_source_stage(text: str, stage: str) -> None:
 )
 def test_csv(text: str, fields: list[str]) -> None:
     assert csv_fields(text) == fields
+
+
+@pytest.mark.parametrize(
+    ("text", "device"),
+    [
+        ("vendor.com/class=name", ("vendor.com/class=name", False)),
+        ("name=vendor.com/class=*,required", ("vendor.com/class=*", True)),
+        ("vendor.com/class,required=false", ("vendor.com/class", False)),
+    ],
+)
+def test_devices(text: str, device: tuple[str, bool]) -> None:
+    assert parse_device(text) == device
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("required", "device name is required"),
+        ("a,nmae=b", "unexpected key 'nmae' in 'nmae=b' (did you mean name?)"),
+        ("a,required=x", "invalid value for required: x"),
+    ],
+)
+def test_what_is_no_device(text: str, message: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        parse_device(text)
+    assert str(caught.value) == message

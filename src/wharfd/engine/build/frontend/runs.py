@@ -30,7 +30,7 @@ from wharfd.wire.dockerfile.config import DEFAULT_SHELL
 from wharfd.wire.dockerfile.errors import DockerfileError
 from wharfd.wire.dockerfile.heredocs import Heredoc, parse_heredoc
 from wharfd.wire.dockerfile.instructions import Run
-from wharfd.wire.dockerfile.mounts import RunMount, parse_mount
+from wharfd.wire.dockerfile.mounts import RunMount, parse_device, parse_mount
 from wharfd.wire.dockerfile.quoting import quote
 from wharfd.wire.oci import Platform
 
@@ -147,7 +147,7 @@ def exec_draft(run: Run, mounts: Sequence[RunMount], scene: Scene, meta: VertexM
         shm_size=settings.shm_size,
         cgroup_parent=settings.cgroup_parent,
         secret_env=secret_env,
-        devices=[*settings.devices, *run.devices],
+        devices=[*settings.devices, *(parse_device(device)[0] for device in run.devices)],
         proxy=scene.proxy,
     )
     return Draft(op=op, inputs=tuple(inputs), platform=scene.platform, meta=meta)
