@@ -62,7 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         default_factory=lambda: ["/etc/wharfd/certs.d", "/etc/docker/certs.d"]
     )
     allow_nondistributable_artifacts: list[str] = []
-    max_concurrent_downloads: int = 3  # of one pull
+    max_concurrent_downloads: int = 3  # from one registry
     max_concurrent_uploads: int = 5  # of one push
     max_download_attempts: int = 5
     http_proxy: str = ""
