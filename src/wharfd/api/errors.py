@@ -1,7 +1,8 @@
 """The one place where an error becomes a status: by its kind, never by where it was raised.
 
     InvalidParameter 400   Unauthorized 401   Forbidden 403   NotFound 404   Conflict 409   NotModified 304
-    TooManyRequests 429   NotImplementedHere 501   Unavailable, Cancelled 503   StartFailed 400 or 500   Internal and anything else 500
+    TooManyRequests 429   NotImplementedHere 501   Unavailable, Cancelled 503   StartFailed 400 or 500
+    BuildFailed, Internal and anything else 500
     HttpError (not a request that we take): its own status
 
 The body is `{"message": …}` and a newline.  Docker: below API 1.24 it is the bare text; 304 has none.
@@ -29,6 +30,7 @@ STATUS: dict[type[errors.EngineError], int] = {
     errors.Unavailable: 503,
     errors.Cancelled: 503,
     errors.Internal: 500,
+    errors.BuildFailed: 500,
     errors.TooManyRequests: 429,
 }
 EXIT_CODES_OF_THE_CALLER = (126, 127)  # the command cannot be executed, or is not there
@@ -69,7 +71,7 @@ def error_response(request: Request | None, error: BaseException) -> Response:
     status = status_of(error)
     if status == 304:
         return Response(304)
-    if isinstance(error, errors.RegistryFailure):
+    if isinstance(error, errors.RegistryFailure | errors.BuildFailed):
         log.warning("request=%r failed error=%s", request, error)
     elif status == 500:
         log.error("request=%r failed error=%s", request, error, exc_info=error)

@@ -4,10 +4,11 @@ What images take stands in their records; writable layers and volumes are measur
 Calls that come while one is measuring get its answer.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from wharfd.engine.build.usage import CacheItem
 from wharfd.engine.containers.list import ContainerList, ListContainers, ListQuery
 from wharfd.engine.containers.status import is_at_work
 from wharfd.engine.images.sizes import ImagesUsage, images_usage
@@ -70,6 +71,12 @@ class VolumesUsage:
     items: Sequence[VolumeItem]
 
 
+@dataclass(frozen=True, slots=True)
+class BuildCacheItems:
+    totals: Totals
+    items: Sequence[CacheItem]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """None: not asked for."""
@@ -77,7 +84,7 @@ class Usage:
     containers: ContainersUsage | None = None
     images: ImageItems | None = None
     volumes: VolumesUsage | None = None
-    build_cache: Totals | None = None
+    build_cache: BuildCacheItems | None = None
 
 
 class DiskUsage:
@@ -89,11 +96,13 @@ class DiskUsage:
         list_containers: ListContainers,
         images: ImageViews,
         volumes: Mapping[str, VolumeDriver],
+        build_cache: Callable[[], Sequence[CacheItem]],
     ) -> None:
         self.ledger = ledger
         self.list_containers = list_containers
         self.images = images
         self.volumes = volumes
+        self.build_cache = build_cache
         self.joined_containers = Joined(tasks, self.of_containers, "usage:containers")
         self.joined_volumes = Joined(tasks, self.of_volumes, "usage:volumes")
 
@@ -102,7 +111,7 @@ class DiskUsage:
             containers=await self.joined_containers() if Kind.CONTAINER in kinds else None,
             images=await self.of_images() if Kind.IMAGE in kinds else None,
             volumes=await self.joined_volumes() if Kind.VOLUME in kinds else None,
-            build_cache=Totals() if Kind.BUILD_CACHE in kinds else None,
+            build_cache=self.of_build_cache() if Kind.BUILD_CACHE in kinds else None,
         )
 
     async def of_containers(self) -> ContainersUsage:
@@ -120,6 +129,13 @@ class DiskUsage:
             reclaimable_bytes=found.reclaimable_bytes,
         )
         return ImageItems(totals, items)
+
+    def of_build_cache(self) -> BuildCacheItems:
+        """Docker: what images have, too, counts with them."""
+        items = self.build_cache()
+        own = [item for item in items if not item.is_shared]
+        totals = replace(totals_of([(item.record.size_bytes, item.in_use) for item in own]), count=len(items))
+        return BuildCacheItems(totals, items)
 
     async def of_volumes(self) -> VolumesUsage:
         used = users(self.ledger)

@@ -15,6 +15,7 @@
     ├── Internal              the engine's own fault                       (500)
     │   └── RegistryFailure       a registry refused in a way of its own, cannot be reached, or answers nonsense
     │       └── TooManyRequests   it wants fewer requests                  (429)
+    ├── BuildFailed           a step of a build did not end well          (500)
     └── Cancelled             the caller went away                         (never answered)
 
 Drivers translate foreign errors (errno, exit codes, registry codes) into these at their own edge; `api/errors.py` holds the one
@@ -71,6 +72,10 @@ class Unavailable(EngineError):
 
 class Internal(EngineError):
     """The engine's own fault."""
+
+
+class BuildFailed(EngineError):
+    """A step of a build did not end well: its own doing, or that of what it was given."""
 
 
 class Cancelled(EngineError):

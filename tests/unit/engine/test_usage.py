@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from tests.images import layer
 from tests.tars import entry
 from tests.unit.engine.images.rig import ImageRig
+from wharfd.engine.build.usage import CacheItem
 from wharfd.engine.containers.list import ListContainers
 from wharfd.engine.tasks import Tasks
 from wharfd.engine.usage import DiskUsage, Kind, Totals
+from wharfd.model.build import CacheRecord
 from wharfd.model.container import ContainerRecord, MountPoint, State
 from wharfd.model.ids import ContainerId
 from wharfd.model.image import ImageRecord
@@ -33,6 +35,11 @@ class Rig:
             list_containers=listing,
             images=images.views,
             volumes={"local": world.volumes},
+            build_cache=lambda: [
+                CacheItem(CacheRecord(id="a", key="a", created_ns=1, size_bytes=5), False, False),
+                CacheItem(CacheRecord(id="b", key="b", created_ns=2, size_bytes=7), True, False),
+                CacheItem(CacheRecord(id="c", key="c", created_ns=3, size_bytes=9), False, True),
+            ],
         )
         return cls(images, usage)
 
@@ -72,7 +79,9 @@ async def test_an_empty_engine_uses_nothing() -> None:
     assert usage.images.totals == Totals()
     assert usage.volumes is not None
     assert usage.volumes.totals == Totals()
-    assert usage.build_cache == Totals()
+    assert usage.build_cache is not None
+    # Docker: what images have, too, counts with them.
+    assert usage.build_cache.totals == Totals(count=3, active=1, total_bytes=12, reclaimable_bytes=5)
 
 
 async def test_only_what_is_asked_for_is_looked_at() -> None:

@@ -1,10 +1,10 @@
 """How a build fails."""
 
 from wharfd.engine.build.graph import Vertex
-from wharfd.model.errors import EngineError
+from wharfd.model.errors import BuildFailed
 
 
-class StepFailed(EngineError):
+class StepFailed(BuildFailed):
     """A vertex could not be carried out.  The message is BuildKit's: `failed to solve: ` is the doors' to add."""
 
     def __init__(self, vertex: Vertex, message: str) -> None:

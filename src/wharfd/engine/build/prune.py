@@ -4,6 +4,7 @@ What an open build works with is never touched.  Steps whose result is pruned ar
 them stay usable.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from wharfd.engine.build.cache import BuildCache
 from wharfd.engine.build.usage import BuildCacheUsage, CacheItem
 from wharfd.engine.tasks import Tasks
 from wharfd.model.build import CacheKind
-from wharfd.model.errors import Conflict, InvalidParameter
+from wharfd.model.errors import InvalidParameter
 from wharfd.ports.clock import Clock
 from wharfd.ports.snapshots import SnapshotStore
 from wharfd.wire.filters import Filters
@@ -64,18 +65,13 @@ class PruneBuildCache:
         self.cache = cache
         self.usage = usage
         self.snapshots = snapshots
-        self.is_running = False
+        self.turn = asyncio.Lock()
         self.is_due = False
 
     async def __call__(self, asked: PruneRequest) -> Pruned:
-        """Raises Conflict while another one runs."""
-        if self.is_running:
-            raise Conflict("a prune operation is already running")
-        self.is_running = True
-        try:
+        """One after the other."""
+        async with self.turn:
             return await self.prune(asked)
-        finally:
-            self.is_running = False
 
     async def prune(self, asked: PruneRequest) -> Pruned:
         items = self.usage()
@@ -125,8 +121,6 @@ class PruneBuildCache:
 
     async def follow_policy(self) -> None:
         self.is_due = False
-        if self.is_running:
-            return
         disk, _ = await self.snapshots.space()
         room = Room(
             reserved_bytes=disk * RESERVED // 100,

@@ -39,3 +39,11 @@ def show_container_kernel_memory(doc: JsonObject) -> None:
     """1.42 removed the limits of kernel memory."""
     doc["HostConfig"]["KernelMemory"] = 0
     doc["HostConfig"]["KernelMemoryTCP"] = 0
+
+
+@response("build.cache", below="1.42")
+def show_one_parent(doc: JsonObject) -> None:
+    """1.42 replaced Parent by Parents (which dockerd writes with a blank before it)."""
+    parents = doc.pop(" Parents", None)
+    if parents:
+        doc["Parent"] = parents[0]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from wharfd.engine.build.failures import ProcessFailed, StepFailed
 from wharfd.engine.build.graph import walk
 from wharfd.engine.build.ops import Copy, FileOp, LocalSource
-from wharfd.model.errors import EngineError, StartFailed
+from wharfd.model.errors import BuildFailed, EngineError, StartFailed
 
 MISSING = re.compile(r'failed to calculate checksum of ref [^ ]*: "(?P<path>.*)": not found')
 NO_MATCH = re.compile(r".* not found$", re.DOTALL)
 
 
-class ClassicFailed(EngineError):
+class ClassicFailed(BuildFailed):
     """`code`: of the process that failed, 0 for another failure."""
 
     def __init__(self, message: str, code: int = 0) -> None:
