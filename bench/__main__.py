@@ -16,11 +16,12 @@ from pathlib import Path
 from bench.floor import floor
 from bench.images import images
 from bench.measures import MEASURES, Figures, Target
+from bench.networks import NETWORK_MEASURES
 from bench.table import Rounds, machine, render
 from tests.engine import Engine
 from wharfd.cli.base_image import base_image_archive
 
-ALL = {**MEASURES, "images": images}
+ALL = {**MEASURES, **NETWORK_MEASURES, "images": images}
 
 
 def main() -> int:
