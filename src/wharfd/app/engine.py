@@ -51,7 +51,7 @@ from wharfd.engine.containers.inspect import InspectContainer
 from wharfd.engine.containers.keep_logs import KeepLogs
 from wharfd.engine.containers.kill import Kill
 from wharfd.engine.containers.list import ListContainers
-from wharfd.engine.containers.logging_choice import NO_LOG
+from wharfd.engine.containers.logging_choice import NO_LOG, with_log
 from wharfd.engine.containers.logs import Logs
 from wharfd.engine.containers.pause import Pause, Unpause
 from wharfd.engine.containers.planner import ContainerPlanner
@@ -95,6 +95,8 @@ from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
+from wharfd.model.config import HostConfig
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import ChainId
 from wharfd.model.settings import Settings
 from wharfd.ports.runtime import Exit
@@ -118,6 +120,7 @@ class Engine:
         fresh_id = partial(new_id, os.urandom)
         waiters = Waiters()
         audience = Audience(ledger=ledger, tasks=tasks, waiters=waiters, streams=d.streams)
+        check_log_defaults(settings, d)
         logs = Logs(ledger=ledger, waiters=waiters, drivers=d.logs)
         self.keep_logs = KeepLogs(ledger=ledger, tasks=tasks, host=d.host, runtime=d.runtime, drivers=d.logs)
         self.execs = Execs(ledger)
@@ -474,6 +477,14 @@ class Engine:
         self.execs.close()
         await self.tasks.close()
         await self.drivers.close()
+
+
+def check_log_defaults(settings: Settings, drivers: Drivers) -> None:
+    """Raises InvalidParameter with dockerd's words."""
+    try:
+        with_log(HostConfig(), settings, drivers.logs)
+    except InvalidParameter as e:
+        raise e.prefixed("failed to set log opts: ") from e
 
 
 def this_build() -> Build:

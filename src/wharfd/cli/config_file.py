@@ -20,7 +20,7 @@ from wharfd.model.settings import Settings
 from wharfd.wire.limits import parse_size
 from wharfd.wire.registryhosts import parse_insecure, parse_mirrors
 
-LOG_DRIVERS = ("json-file", "local", "none")
+LOG_DRIVERS = ("fluentd", "gelf", "journald", "json-file", "local", "none", "syslog")
 # Linux: 15 bytes; the kernel takes nearly all characters, but the name also stands in firewall rules.
 LINK_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}")
 

@@ -237,3 +237,19 @@ def test_they_are_told_of(engine: Engine) -> None:
         "local",
         "syslog",
     ]
+
+
+def test_defaults_that_are_wrong_keep_the_engine_from_starting(tmp_path: Path) -> None:
+    flags = ("--log-driver=syslog", "--log-opt=syslog-format=foo")
+    with pytest.raises(RuntimeError, match="failed to set log opts: Invalid syslog format"), Engine(tmp_path, flags):
+        pass
+
+
+def test_defaults_of_the_engine(tmp_path: Path, receiver: Receiver) -> None:
+    flags = ("--log-driver=syslog", f"--log-opt=syslog-address=unix://{receiver.path}", "--log-opt=tag={{.Name}}")
+    with Engine(tmp_path / "e", flags) as engine:
+        engine.load_base_image()
+        engine.wait(engine.run("echo", "7", name="talker", HostConfig={"NetworkMode": "none"}))
+        until(lambda: receiver.numbers() == [7])
+        assert b" talker[" in receiver.received
+        assert engine.get("/info").json["LoggingDriver"] == "syslog"

@@ -32,7 +32,10 @@ def settings(tmp_path: Path, *flags: str, **file: Any) -> Any:
         (["--default-network-opt=mtu=5"], "default-network-opt 'mtu=5' must be driver=key=value"),
         (["--mtu=-5"], "mtu must not be negative, as -5 is"),
         (["--cgroup-parent=../x"], "cgroup-parent ../x must not lead upwards"),
-        (["--log-driver=syslog"], "log-driver syslog is not supported: json-file, local, none"),
+        (
+            ["--log-driver=splunk"],
+            "log-driver splunk is not supported: fluentd, gelf, journald, json-file, local, none, syslog",
+        ),
         (["--default-ipc-mode=host"], "default-ipc-mode host is not supported: private, shareable"),
         (["--default-cgroupns-mode=x"], "default-cgroupns-mode x is not supported: private, host"),
         (["--label=x"], "label 'x' must be key=value"),

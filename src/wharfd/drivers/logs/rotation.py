@@ -101,14 +101,18 @@ class Rotator:
         return min(max(due_s / 2, SHORTEST_S), LONGEST_S)
 
     async def rotate(self) -> None:
-        # The monitor ends, and its container with it, if it cannot make its file: so that is made here, while the other is still in place.
-        os.close(os.open(self.path + FRESH, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        self.prepare()
         shift(self.path)
         self.is_told = False
         await self.begin_new_file()
         await self.settle()
 
+    def prepare(self) -> None:
+        """The monitor ends, and its container with it, if it cannot make its file: so it is made here.  Raises OSError."""
+        os.close(os.open(self.path + FRESH, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
+
     async def begin_new_file(self) -> None:
+        self.prepare()
         is_told, self.is_told = self.is_told, None
         is_there = await self.reopen(self.path, f"{self.path}.1", is_told=is_told)
         self.is_told, self.is_settled = True, False

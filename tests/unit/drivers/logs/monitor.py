@@ -39,7 +39,7 @@ class Monitor:
         """As `RuntimeDriver.reopen_log` promises: never told twice."""
         if self.is_gone:
             raise Conflict("it does not run")
-        assert os.path.exists(renamed_to)
+        assert renamed_to == f"{path}.1"
         if os.path.exists(path):
             return True
         if is_told is False or (is_told is None and not self.told):

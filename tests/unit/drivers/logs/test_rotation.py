@@ -214,6 +214,25 @@ async def test_a_full_disk_leaves_everything_in_its_place(stage: Stage, monkeypa
     assert stage.names() == ["log", "log.tmp"]
 
 
+async def test_a_log_that_somebody_has_deleted_begins_anew(stage: Stage) -> None:
+    stage.monitor.write(3)
+    rotator = stage.rotator()
+    (stage.folder / "log").rename(stage.folder / "gone")
+    await rotator.look()
+    stage.monitor.write(1)
+    assert await stage.lines() == [3]
+
+
+async def test_without_its_folder_the_monitor_is_not_told(stage: Stage) -> None:
+    """It would end, and the container with it."""
+    (stage.folder / "log").unlink()
+    stage.folder.rmdir()
+    with pytest.raises(FileNotFoundError):
+        await stage.rotator().look()
+    assert stage.monitor.told == 0
+    stage.folder.mkdir()
+
+
 async def test_trouble_does_not_end_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rotation, "RETRY_S", 0.01)
     (stage.folder / "log.tmp").mkdir()
