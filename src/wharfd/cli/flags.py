@@ -92,7 +92,10 @@ def parser() -> argparse.ArgumentParser:
         ("--mtu",): ("mtu", "MTU of the default bridge"),
         ("--default-runtime",): ("default_runtime", "OCI runtime of containers that ask for none"),
         ("-s", "--storage-driver"): ("storage_driver", "the storage driver; there is one"),
-        ("--log-driver",): ("log_driver", "default log driver: json-file, local or none"),
+        ("--log-driver",): (
+            "log_driver",
+            "default log driver: json-file, local, none, syslog, gelf, fluentd or journald",
+        ),
         ("--cgroup-parent",): (
             "cgroup_parent",
             "cgroup under which containers are put (default: /wharfd, or system.slice under systemd)",
@@ -128,6 +131,12 @@ def parser() -> argparse.ArgumentParser:
     }
     for name, (dest, words) in bools.items():
         serve.add_argument(name, dest=dest, nargs="?", const="true", metavar="BOOL", help=words)
+    verify = verbs.add_parser(
+        "verify", help="check that the store holds what its records speak of and nothing else; an engine may be running"
+    )
+    for name in ("--data-root", "--config-file"):
+        verify.add_argument(name, metavar="VALUE", help=single[(name,)][1] + default_words(name[2:].replace("-", "_")))
+    verify.add_argument("--digests", action="store_true", help="also read every blob and compute its digest")
     base = verbs.add_parser("base-image", help="write the local base image, made from busybox-static, to a file")
     base.add_argument("file", help="the archive to write; '-' for standard output")
     return top
