@@ -24,6 +24,7 @@ CHECK_AGENT = "/moby.sshforward.v1.SSH/CheckAgent"
 FORWARD_AGENT = "/moby.sshforward.v1.SSH/ForwardAgent"
 PULL = "/moby.upload.v1.Upload/Pull"
 READ_CONTENT = "/containerd.services.content.v1.Content/Read"
+WRITE_CONTENT = "/containerd.services.content.v1.Content/Write"
 EXPORTER_ID = "buildkit-attachable-exporter-id"
 EXPORTER_METADATA = "exporter-md-"
 STORE_ID = "buildkit-attachable-store-id"
@@ -110,17 +111,33 @@ class SessionClient:
         return AuthConfig(username=reply.username, password=reply.secret)
 
     async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
-        session = await self.session(source.session_id)
-        return self._read_blob(session, source.store_id, digest)
+        return self._read_blob(await self.session(source.session_id), source.store_id, digest)
+
+    async def read_blob(self, store_id: str, digest: str) -> AsyncIterator[bytes]:
+        async for chunk in self._read_blob(await self.session(), store_id, digest):
+            yield chunk
 
     async def _read_blob(self, session: Session, store_id: str, digest: str) -> AsyncIterator[bytes]:
+        if not session.offers(READ_CONTENT):
+            raise NotFound(f"the client offers no content store {store_id}")
         try:
             async with session.connection.call(READ_CONTENT, {STORE_ID: [store_id]}) as call:
                 await call.send(content_pb2.ReadRequest(digest=digest).SerializeToString(), end=True)
                 while (data := await call.receive()) is not None:
                     yield decode(content_pb2.ReadResponse, data).data
         except RpcError as e:
-            raise engine_error(e, f"reading {digest} of an OCI layout") from e
+            raise engine_error(e, f"reading {digest} of the client's store {store_id}") from e
+
+    async def write_blob(self, store_id: str, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        session = await self.session()
+        if not session.offers(WRITE_CONTENT):
+            raise NotFound(f"the client offers no content store {store_id}")
+        try:
+            async with session.connection.call(WRITE_CONTENT, {STORE_ID: [store_id]}) as call:
+                await write_content(call, digest, size, chunks)
+        except RpcError as e:
+            if e.code is not StatusCode.ALREADY_EXISTS:
+                raise engine_error(e, f"writing {digest} into the client's store {store_id}") from e
 
     async def upload(self, url: str) -> AsyncIterator[bytes]:
         session = await self.session()
@@ -177,6 +194,30 @@ class SessionTarget:
     async def tree(self, tree: ExportedTree) -> None:
         async with self._call({}) as call:
             await send_tree(call, tree)
+
+
+async def write_content(call: ClientCall, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+    """As containerd's clients write: ask how much is there, send the rest, have it checked.  Raises RpcError."""
+
+    async def ask_for(request: content_pb2.WriteRequest) -> int:
+        await call.send(request.SerializeToString())
+        data = await call.receive()
+        if data is None:
+            raise RpcError(StatusCode.INTERNAL, "the client ended the write early")
+        return int(decode(content_pb2.WriteResponse, data).offset)
+
+    there = await ask_for(
+        content_pb2.WriteRequest(action=content_pb2.STAT, ref=f"wharfd-{digest}", total=size, expected=digest)
+    )
+    at = 0
+    async for chunk in chunks:
+        rest = chunk[max(0, there - at) :]
+        at += len(chunk)
+        for start in range(0, len(rest), PIECE_BYTES):
+            piece = rest[start : start + PIECE_BYTES]
+            there = await ask_for(content_pb2.WriteRequest(action=content_pb2.WRITE, offset=there, data=piece))
+    await ask_for(content_pb2.WriteRequest(action=content_pb2.COMMIT, offset=there, total=size, expected=digest))
+    await call.end()
 
 
 class ForwardedAgent:

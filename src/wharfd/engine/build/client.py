@@ -49,6 +49,12 @@ class BuildClient(Protocol):
     async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
         """A blob of an OCI layout of the client's.  Raises NotFound."""
 
+    def read_blob(self, store_id: str, digest: str) -> AsyncIterator[bytes]:
+        """Of a content store of the client's: `local:PATH` for a cache in a directory, `export` for an OCI layout.  Raises NotFound."""
+
+    async def write_blob(self, store_id: str, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        """Into such a store; there already: nothing is sent.  Raises NotFound if there is no such store, InvalidParameter."""
+
     def upload(self, url: str) -> AsyncIterator[bytes]:
         """What the client sends where a build names `http://buildkit-session/…` (a context from its standard input)."""
 
@@ -97,6 +103,12 @@ class NothingOffered:
 
     async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
         raise NotFound(f"no OCI layout {source.store_id!r} was sent with the build")
+
+    def read_blob(self, store_id: str, digest: str) -> AsyncIterator[bytes]:
+        raise NotFound(f"the client offers no content store {store_id}")
+
+    async def write_blob(self, store_id: str, digest: str, size: int, chunks: AsyncIterator[bytes]) -> None:
+        raise NotFound(f"the client offers no content store {store_id}")
 
     def upload(self, url: str) -> AsyncIterator[bytes]:
         raise NotFound(f"{url}: nothing is uploaded with the build")

@@ -19,12 +19,14 @@ from wharfd.api.errors import error_response
 from wharfd.api.grpc.door import Door
 from wharfd.api.grpc.methods import ask, decode
 from wharfd.api.grpc.rpc import Call, Handler, RpcConnection
+from wharfd.api.grpc.session_client import CREDENTIALS, GET_SECRET, READ_CONTENT, WRITE_CONTENT, SessionClient
 from wharfd.api.grpc.workers import SNAPSHOTTER, Workers
 from wharfd.api.handlers.buildkit import BuildkitHandlers
 from wharfd.api.router import Router, RouteTable
 from wharfd.api.transport import Server
 from wharfd.api.versions.version import MIN
 from wharfd.engine.build.classic.context import ContextFiles
+from wharfd.model.errors import NotFound
 from wharfd.wire import http2
 from wharfd.wire.grpc import RpcError, StatusCode, frame_message
 from wharfd.wire.oci import Platform
@@ -343,9 +345,6 @@ async def test_secrets_and_logins_of_a_session(rig: Rig) -> None:
     async def login(call: Call) -> None:
         await call.send(session_pb2.CredentialsResponse(username="me", secret="pw").SerializeToString())
 
-    from wharfd.api.grpc.session_client import CREDENTIALS, GET_SECRET, SessionClient
-    from wharfd.model.errors import NotFound
-
     client = SessionClient(rig.door.sessions, "s1")
     async with rig.session({GET_SECRET: secret, CREDENTIALS: login}):
         await rig.door.sessions.get("s1")
@@ -421,3 +420,54 @@ def test_a_client_that_vanishes_or_raves_at_any_byte(tmp_path: Path, cut: int, r
         assert len(asyncio.all_tasks()) == 1
 
     asyncio.run(run())
+
+
+class ClientStore:
+    """A client's content store, as containerd's service writes it."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self.partial = b""
+
+    async def write(self, call: Call) -> None:
+        data, expected = bytearray(self.partial), ""
+        while (message := await call.receive()) is not None:
+            request = decode(content_pb2.WriteRequest, message)
+            match request.action:
+                case content_pb2.STAT:
+                    expected = request.expected
+                    if expected in self.blobs:
+                        raise RpcError(StatusCode.ALREADY_EXISTS, "there already")
+                case content_pb2.WRITE:
+                    assert request.offset == len(data)
+                    data += request.data
+                case _:
+                    assert (request.expected, request.total, request.offset) == (expected, len(data), len(data))
+                    self.blobs[expected] = bytes(data)
+            reply = content_pb2.WriteResponse(action=request.action, offset=len(data))
+            await call.send(reply.SerializeToString())
+
+    async def read(self, call: Call) -> None:
+        request = decode(content_pb2.ReadRequest, await call.receive() or b"")
+        if request.digest not in self.blobs:
+            raise RpcError(StatusCode.NOT_FOUND, "no such blob")
+        await call.send(content_pb2.ReadResponse(data=self.blobs[request.digest]).SerializeToString())
+
+
+@pytest.mark.parametrize("partial", [b"", b"012", b"0123456789"])
+async def test_blobs_of_the_clients_store(rig: Rig, partial: bytes) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"01234"
+        yield b"56789"
+
+    store = ClientStore()
+    store.partial = partial
+    client = SessionClient(rig.door.sessions, "s1")
+    async with rig.session({READ_CONTENT: store.read, WRITE_CONTENT: store.write}):
+        for _ in range(2):
+            await client.write_blob("local:/cache", DIGEST, 10, chunks())
+        assert store.blobs == {DIGEST: b"0123456789"}
+        assert b"".join([chunk async for chunk in client.read_blob("local:/cache", DIGEST)]) == b"0123456789"
+        with pytest.raises(NotFound):
+            async for _ in client.read_blob("local:/cache", "sha256:" + "b" * 64):
+                pass
