@@ -53,6 +53,9 @@ class HeldTree(LocalTree, Protocol):
     def adopt(self, entries: Sequence[DigestedEntry]) -> None:
         """The directory was empty and was filled by somebody else: that is in it now."""
 
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        """Of a regular file, by a path without links.  Raises NotFound, InvalidParameter.  For small files: it blocks."""
+
     def index(self) -> Sequence[DigestedEntry]:
         """Everything in it but the root."""
 

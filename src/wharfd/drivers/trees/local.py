@@ -17,7 +17,7 @@ from contextlib import suppress
 
 import msgspec
 
-from wharfd.model.errors import EngineError, Internal, InvalidParameter
+from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
 from wharfd.model.tree import DigestedEntry, TreeEntry
 from wharfd.ports.workers import TreeRemover
 from wharfd.sys import openat2
@@ -126,6 +126,20 @@ class DirectoryTree:
 
     def adopt(self, entries: Sequence[DigestedEntry]) -> None:
         self.found = {each.entry.path: each for each in entries}
+
+    def read(self, path: str, offset: int, length: int) -> bytes:
+        resolve = openat2.RESOLVE_BENEATH | openat2.RESOLVE_NO_SYMLINKS
+        try:
+            fd = openat2.openat2(self.root, path, os.O_RDONLY | os.O_NONBLOCK, resolve=resolve)
+        except FileNotFoundError as e:
+            raise NotFound(f"open {path}: no such file or directory") from e
+        except OSError as e:
+            raise refusal(path, e) from e
+        with os.fdopen(fd, "rb") as file:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise InvalidParameter(f"read {path}: not a regular file")
+            file.seek(offset)
+            return file.read(length)
 
     def index(self) -> Sequence[DigestedEntry]:
         return list(self.found.values())

@@ -10,6 +10,7 @@ from wharfd.engine.build.progress import Update, VertexUpdate, Warned
 from wharfd.engine.build.progresslog import ProgressLog
 from wharfd.engine.build.reports import Activity, VertexReport
 from wharfd.engine.build.requests import BuildResult, Export, FrontendRequest, ResolvedImageSource
+from wharfd.engine.build.rootfiles import LayerFiles, LocalFiles, RootFiles
 from wharfd.engine.build.roots import Root
 from wharfd.engine.build.scene import Scene
 from wharfd.engine.build.service import Frontend
@@ -69,17 +70,20 @@ class OpenBuild:
     async def read_file(self, output: Output | None, path: str, offset: int = 0, length: int | None = None) -> bytes:
         root = await self.root(output)
         wanted = MAX_READ + 1 if length is None else min(length, MAX_READ)
-        data = await self.files.read(self.steps.view(root), path, offset, wanted)
+        data = await self.files_of(root).read(path, offset, wanted)
         if len(data) > MAX_READ:
             raise InvalidParameter(f"{path} is larger than {MAX_READ} bytes")
         return data
 
     async def read_directory(self, output: Output | None, path: str, pattern: str = "") -> Sequence[TreeEntry]:
-        entries = await self.files.list(self.steps.view(await self.root(output)), path)
+        entries = await self.files_of(await self.root(output)).list(path)
         return [entry for entry in entries if not pattern or matches(pattern, entry.path)]
 
     async def stat_file(self, output: Output | None, path: str) -> TreeEntry:
-        return await self.files.stat(self.steps.view(await self.root(output)), path)
+        return await self.files_of(await self.root(output)).stat(path)
+
+    def files_of(self, root: Root) -> RootFiles:
+        return LocalFiles(root.local) if root.local is not None else LayerFiles(self.files, self.steps.view(root))
 
     async def root(self, output: Output | None) -> Root:
         (root,) = await self.solver.roots([output])

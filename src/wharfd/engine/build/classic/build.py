@@ -16,6 +16,7 @@ from wharfd.engine.build.graph import Output, content_digest
 from wharfd.engine.build.openbuild import OpenBuild
 from wharfd.engine.build.ops import Copy, FileOp, ImageSource, LocalSource
 from wharfd.engine.build.requests import BuildOptions, BuildResult, Export, FrontendRequest, Step
+from wharfd.engine.build.roots import LocalDirectory
 from wharfd.engine.images.platforms import host_platform
 from wharfd.engine.images.resolve import Images
 from wharfd.engine.images.tag import TagImage
@@ -26,6 +27,7 @@ from wharfd.ports.localtrees import HeldTree
 from wharfd.wire.dockerfile import Dockerfile, parse_dockerfile
 from wharfd.wire.dockerfile.instructions import Arg
 from wharfd.wire.oci import parse_platform
+from wharfd.wire.treedigest import TreeIndex
 
 PREDEFINED_ARGS = frozenset(
     name
@@ -43,7 +45,7 @@ Room = Callable[[], Awaitable[None]]
 class Source:
     """The context, and the Dockerfile in it."""
 
-    tree: HeldTree
+    directory: LocalDirectory
     path: str
     dockerfile: Dockerfile
 
@@ -77,10 +79,9 @@ class ClassicBuild:
             parse_platform(asked.platform, host_platform(self.host))
         tree = await (self.remote(asked.remote) if asked.remote else self.contexts.receive(archive))
         try:
-            path, text = await self.contexts.dockerfile(
-                tree, "" if asked.remote and not asked.dockerfile else asked.dockerfile
-            )
-            source = Source(tree, path, parse_dockerfile(text))
+            directory = LocalDirectory(tree, TreeIndex(tree.index()))
+            path, text = await self.contexts.dockerfile(directory, asked.dockerfile)
+            source = Source(directory, path, parse_dockerfile(text))
             await self.build(asked, source, Teller(tell, room, self.new_id))
         finally:
             await self.contexts.drop(tree)
@@ -95,9 +96,9 @@ class ClassicBuild:
             sequential=True,
             own_hostnames=True,
         )
-        client = ArchiveClient(source.tree, asked.logins, asked.secrets)
+        client = ArchiveClient(source.directory, asked.logins, asked.secrets)
         async with self.builds.open(options, client, teller) as build:
-            work = Work(self, asked, source, teller, build)
+            work = Work(self, asked, source, client, teller, build)
             await work.run()
 
 
@@ -105,11 +106,18 @@ class Work:
     """One build."""
 
     def __init__(
-        self, shop: ClassicBuild, asked: ClassicRequest, source: Source, teller: Teller, build: OpenBuild
+        self,
+        shop: ClassicBuild,
+        asked: ClassicRequest,
+        source: Source,
+        client: ArchiveClient,
+        teller: Teller,
+        build: OpenBuild,
     ) -> None:
         self.shop = shop
         self.asked = asked
         self.source = source
+        self.client = client
         self.teller = teller
         self.build = build
         self.number = 0
@@ -118,7 +126,8 @@ class Work:
 
     async def run(self) -> None:
         result = await self.result()
-        await self.shop.contexts.leave_out(self.source.tree, self.source.path)
+        # Only now: the frontend has read the Dockerfile.
+        self.client.directory = await self.shop.contexts.leave_out(self.source.directory, self.source.path)
         label = label_text(self.asked.labels)
         self.total += len(result.steps) + bool(label)
         last = ""

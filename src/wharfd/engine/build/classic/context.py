@@ -5,12 +5,15 @@ import stat
 from collections.abc import AsyncIterator, Mapping
 
 from wharfd.engine.build.client import NothingOffered
-from wharfd.model.errors import Internal, InvalidParameter
-from wharfd.model.tree import RootView, TreeEntry
+from wharfd.engine.build.rootfiles import LocalFiles
+from wharfd.engine.build.roots import LocalDirectory
+from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
+from wharfd.model.tree import TreeEntry
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.localtrees import HeldTree, LocalTreeStore
 from wharfd.wire.authconfig import AuthConfig
 from wharfd.wire.dockerignore import PathPatterns, parse_ignore_file
+from wharfd.wire.treedigest import TreeIndex
 
 DOCKERFILE = "Dockerfile"
 IGNORE_FILE = ".dockerignore"
@@ -21,13 +24,15 @@ MAX_TEXT = 16 << 20  # bytes of a Dockerfile
 class ArchiveClient(NothingOffered):
     """A client that has sent an archive.  Satisfies `BuildClient` and `Uploaded`."""
 
-    def __init__(self, tree: HeldTree, logins: Mapping[str, AuthConfig], secrets: Mapping[str, bytes]) -> None:
-        self.tree = tree
+    def __init__(
+        self, directory: LocalDirectory, logins: Mapping[str, AuthConfig], secrets: Mapping[str, bytes]
+    ) -> None:
+        self.directory = directory
         self.logins = logins
         self.secrets = secrets
 
-    async def uploaded(self) -> HeldTree:
-        return self.tree
+    async def uploaded(self) -> LocalDirectory:
+        return self.directory
 
     async def secret(self, secret_id: str) -> bytes:
         if secret_id in self.secrets:
@@ -67,33 +72,33 @@ class ContextFiles:
     async def drop(self, tree: HeldTree) -> None:
         await self.trees.drop(tree.id)
 
-    async def dockerfile(self, tree: HeldTree, asked: str) -> tuple[str, bytes]:
+    async def dockerfile(self, directory: LocalDirectory, asked: str) -> tuple[str, bytes]:
         """Its path in the context, and its text.  Docker: without a name, `dockerfile` will do, too.
 
         Raises Internal (it leads outside, it is not there), InvalidParameter (it is empty): dockerd's statuses and texts.
         """
         path = inside(asked or DOCKERFILE)
-        entries = tree.entries()
-        if not asked and path not in entries and DOCKERFILE.lower() in entries:
+        if not asked and path not in directory.index.entries and DOCKERFILE.lower() in directory.index.entries:
             path = DOCKERFILE.lower()
         try:
-            text = await self.files.read(RootView(lower=[tree.path]), path, 0, MAX_TEXT)
-        except Exception as e:
+            text = await LocalFiles(directory).read(path, 0, MAX_TEXT)
+        except EngineError as e:
             raise Internal(f"Cannot locate specified Dockerfile: {asked or DOCKERFILE}") from e
         if not text.strip():
             raise InvalidParameter(f"the Dockerfile ({path}) cannot be empty")
         return path, text
 
-    async def leave_out(self, tree: HeldTree, dockerfile: str) -> None:
+    async def leave_out(self, directory: LocalDirectory, dockerfile: str) -> LocalDirectory:
         """Docker: of what `.dockerignore` names only itself and the Dockerfile are taken away here; the client has left out the rest."""
-        entry = tree.entries().get(IGNORE_FILE)
-        if entry is None or not entry.is_regular:
-            return
-        text = await self.files.read(RootView(lower=[tree.path]), IGNORE_FILE, 0, MAX_TEXT)
+        try:
+            text = await LocalFiles(directory).read(IGNORE_FILE, 0, MAX_TEXT)
+        except NotFound:
+            return directory
         patterns = PathPatterns(parse_ignore_file(text.decode(errors="replace")))
-        for path in (IGNORE_FILE, dockerfile):
-            if patterns.match(path):
-                tree.remove(path)
+        gone = [path for path in (IGNORE_FILE, dockerfile) if patterns.match(path)]
+        for path in gone:
+            directory.tree.remove(path)
+        return LocalDirectory(directory.tree, TreeIndex(directory.tree.index())) if gone else directory
 
 
 def inside(path: str) -> str:

@@ -6,7 +6,7 @@ instruction is carried out on paper (`steps.py`).
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -19,7 +19,7 @@ from wharfd.engine.build.frontend.naming import COMMAND, Counter
 from wharfd.engine.build.frontend.settings import Settings
 from wharfd.engine.build.frontend.stages import SCRATCH, Stages, StageState, check_circles, reachable
 from wharfd.engine.build.frontend.steps import StepDraft, Workshop, carry_out
-from wharfd.engine.build.frontend.surroundings import Surroundings
+from wharfd.engine.build.frontend.surroundings import ResolvedImage, Surroundings
 from wharfd.engine.build.graph import VertexMeta
 from wharfd.engine.build.ops import ImageSource
 from wharfd.model.errors import EngineError, InvalidParameter
@@ -30,7 +30,7 @@ from wharfd.wire.dockerfile.quoting import quote
 from wharfd.wire.dockerfile.suggest import hint
 from wharfd.wire.dockerfile.words import Rules, expand
 from wharfd.wire.oci import ConfigDocument, Platform, format_platform, normalise, parse_platform
-from wharfd.wire.reference import parse_normalised
+from wharfd.wire.reference import Reference, parse_normalised
 
 COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu")
 
@@ -232,7 +232,7 @@ class Converter:
         state.base_image = image
         platform = self.detected(state, platform, resolved.document)
         self.check_platform(state, platform, resolved.document)
-        pinned = resolved.ref if resolved.digest is None else f"{resolved.ref.partition('@')[0]}@{resolved.digest}"
+        pinned = pinned_name(ref, resolved)
         self.take(state, self.image_draft(state, pinned, platform, resolved.document), image, platform)
 
     def take(self, state: StageState, output: Draft | None, image: Image, platform: Platform) -> None:
@@ -347,3 +347,12 @@ class Converter:
             target=target,
             global_args=self.global_args,
         )
+
+
+def pinned_name(asked: Reference, found: ResolvedImage) -> str:
+    """What was asked for, with its tag, and the digest that it means now; another name, if the builder says so."""
+    if found.digest is None:
+        return found.ref
+    named = parse_normalised(found.ref)
+    name = asked if named.name == asked.name else named
+    return replace(name, digest=found.digest).canonical()

@@ -26,7 +26,7 @@ class Uploaded(Protocol):
     Docker: what `.dockerignore` names was left out by the client.
     """
 
-    async def uploaded(self) -> HeldTree: ...
+    async def uploaded(self) -> LocalDirectory: ...
 
 
 class LocalSources:
@@ -44,8 +44,7 @@ class LocalSources:
 
     async def __call__(self, op: LocalSource, scene: Scene, report: Report) -> Found:
         if isinstance(scene.client, Uploaded):
-            tree = await scene.client.uploaded()
-            directory = LocalDirectory(tree, TreeIndex(tree.index()))
+            directory = await scene.client.uploaded()
         else:
             directory = await self.from_client(op, scene, report)
         return Found(content_digest(["local", directory.index.digest()]), Root(local=directory))
