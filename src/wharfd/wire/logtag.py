@@ -42,9 +42,12 @@ FIELDS = (
     "Name",
 )
 
+DEEPEST = 50  # brackets
+WIDEST = 1000  # characters of padding
+
 _ACTION = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
 _TOKEN = re.compile(
-    r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`)|(?P<number>-?[0-9]+)|(?P<word>\.?[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[.()|]))'
+    r'\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|`[^`]*`)|(?P<number>-?[0-9]{1,9})|(?P<word>\.?[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>[.()|]))'
 )
 
 
@@ -99,6 +102,15 @@ def parse(text: str) -> Template:
     return Template(tuple(parts))
 
 
+def unquoted(word: str) -> str:
+    if word.startswith("`"):
+        return word[1:-1]
+    try:
+        return msgspec.json.decode(word, type=str)
+    except msgspec.DecodeError as e:
+        raise bad(f"invalid syntax: {word}") from e
+
+
 def plain(text: str) -> str:
     if "{{" in text:
         raise bad("unclosed action")
@@ -125,6 +137,7 @@ class Parser:
             self.tokens.append(("glued" if is_glued else match.lastgroup, word))
             at = match.end()
         self.at = 0
+        self.depth = 0
 
     def whole(self) -> Node:
         if not self.tokens:
@@ -162,11 +175,14 @@ class Parser:
         kind, word = self.next()
         node: Node
         if word == "(":
+            self.depth += 1
+            if self.depth > DEEPEST:
+                raise bad("too many brackets")
             node = self.pipeline()
             if not self.takes(")"):
                 raise bad("unclosed left paren")
         elif kind == "text":
-            node = Literal(msgspec.json.decode(word) if word.startswith('"') else word[1:-1])
+            node = Literal(unquoted(word))
         elif kind == "number":
             node = Literal(int(word))
         elif word == "nil":
@@ -260,8 +276,10 @@ def list_of(value: Value) -> Sequence[str]:
 
 def pad(text: Value, before: Value, after: Value) -> Value:
     """Docker: an empty text stays so."""
-    filled = text_of(text)
-    return " " * number_of(before) + filled + " " * number_of(after) if filled else filled
+    filled, left, right = text_of(text), number_of(before), number_of(after)
+    if max(left, right) > WIDEST:
+        raise ValueError("too wide")
+    return " " * left + filled + " " * right if filled else filled
 
 
 FUNCTIONS: Mapping[str, Callable[..., Value]] = {

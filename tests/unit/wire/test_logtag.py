@@ -66,6 +66,8 @@ def test_templates(template: str, wanted: str) -> None:
         ("{{if .Name}}x{{end}}", 'template: log-tag:1: function "if" not defined'),
         ("{{.Name | .ID}}", "template: log-tag:1: non executable command in pipeline stage 2"),
         ("{{.}}", 'template: log-tag:1: unexpected "." in operand'),
+        ('{{"\\q"}}', 'template: log-tag:1: invalid syntax: "\\q"'),
+        ("{{" + "(" * 60 + "}}", "template: log-tag:1: too many brackets"),
         ("{{#}}", "template: log-tag:1: unexpected '#' in command"),
     ],
 )
@@ -76,7 +78,14 @@ def test_no_templates(template: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{{truncate .ID}}", "{{index .Name 1 2}}", "{{upper .ContainerArgs}}", "{{index .ContainerArgs 9}}"]
+    "template",
+    [
+        "{{truncate .ID}}",
+        "{{index .Name 1 2}}",
+        "{{upper .ContainerArgs}}",
+        "{{index .ContainerArgs 9}}",
+        "{{pad .Name 999999999 0}}",
+    ],
 )
 def test_what_a_function_cannot_take(template: str) -> None:
     with pytest.raises(InvalidParameter, match="error calling"):
