@@ -14,7 +14,7 @@ from wharfd.engine.build.frontend.draft import Builder, Draft
 from wharfd.engine.build.frontend.naming import internal
 from wharfd.engine.build.frontend.settings import DEFAULT_FILENAME, Settings, boolean
 from wharfd.engine.build.frontend.stages import SCRATCH, StageState
-from wharfd.engine.build.frontend.surroundings import LoadedContext, ResolvedImage
+from wharfd.engine.build.frontend.surroundings import LoadedContext, ResolvedImage, pinned_name
 from wharfd.engine.build.graph import Output, VertexMeta
 from wharfd.engine.build.ops import (
     Copy,
@@ -222,11 +222,12 @@ class FilesOfBuild:
     async def image_context(self, ref: str, label: str, platform: Platform) -> LoadedContext:
         if ref == SCRATCH:
             return LoadedContext(None, None)
-        canonical = parse_normalised(ref).with_default_tag().canonical()
+        named = parse_normalised(ref).with_default_tag()
+        canonical = named.canonical()
         mode = self.settings.resolve_mode
         found = await self.bridge.resolve_image(canonical, platform, mode, f"{label} load metadata for {canonical}")
         image = resolved(found)
-        op = ImageSource(ref=image.ref, resolve_mode=mode)
+        op = ImageSource(ref=pinned_name(named, image), resolve_mode=mode)
         return LoadedContext(Draft(op=op, platform=platform, meta=VertexMeta(name=f"{label} {ref}")), image.document)
 
     async def layout_context(self, text: str, label: str, platform: Platform) -> LoadedContext:

@@ -6,7 +6,7 @@ instruction is carried out on paper (`steps.py`).
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -19,7 +19,7 @@ from wharfd.engine.build.frontend.naming import COMMAND, Counter
 from wharfd.engine.build.frontend.settings import Settings
 from wharfd.engine.build.frontend.stages import SCRATCH, Stages, StageState, check_circles, reachable
 from wharfd.engine.build.frontend.steps import StepDraft, Workshop, carry_out
-from wharfd.engine.build.frontend.surroundings import ResolvedImage, Surroundings
+from wharfd.engine.build.frontend.surroundings import Surroundings, pinned_name
 from wharfd.engine.build.graph import VertexMeta
 from wharfd.engine.build.ops import ImageSource
 from wharfd.model.errors import EngineError, InvalidParameter
@@ -30,7 +30,7 @@ from wharfd.wire.dockerfile.quoting import quote
 from wharfd.wire.dockerfile.suggest import hint
 from wharfd.wire.dockerfile.words import Rules, expand
 from wharfd.wire.oci import ConfigDocument, Platform, format_platform, normalise, parse_platform
-from wharfd.wire.reference import Reference, parse_normalised
+from wharfd.wire.reference import parse_normalised
 
 COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu")
 
@@ -347,12 +347,3 @@ class Converter:
             target=target,
             global_args=self.global_args,
         )
-
-
-def pinned_name(asked: Reference, found: ResolvedImage) -> str:
-    """What was asked for, with its tag, and the digest that it means now; another name, if the builder says so."""
-    if found.digest is None:
-        return found.ref
-    named = parse_normalised(found.ref)
-    name = asked if named.name == asked.name else named
-    return replace(name, digest=found.digest).canonical()

@@ -1,6 +1,6 @@
 """What the frontend asks of the world around it while it makes a graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from wharfd.engine.build.frontend.draft import Draft
@@ -8,6 +8,7 @@ from wharfd.engine.build.frontend.stages import StageState
 from wharfd.model.ids import Digest
 from wharfd.wire.dockerignore import PathPatterns
 from wharfd.wire.oci import ConfigDocument, Platform
+from wharfd.wire.reference import Reference, parse_normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,12 @@ class Surroundings(Protocol):
 
     async def ignored(self) -> PathPatterns | None:
         """What `.dockerignore` leaves out of the build's context; None: nothing, or the context is none of the client's."""
+
+
+def pinned_name(asked: Reference, found: ResolvedImage) -> str:
+    """What was asked for, with its tag, and the digest that it means now; another name, if the builder says so."""
+    if found.digest is None:
+        return found.ref
+    named = parse_normalised(found.ref)
+    name = asked if named.name == asked.name else named
+    return replace(name, digest=found.digest).canonical()

@@ -17,6 +17,7 @@ from wharfd.model.image import HistoryEntry, RunConfig
 from wharfd.model.json import Json
 from wharfd.model.tree import TreeEntry
 from wharfd.wire.oci import ConfigDocument, Platform, RootFS, digest_of, encode_config
+from wharfd.wire.reference import parse_normalised
 
 AMD64 = Platform(os="linux", architecture="amd64")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -76,7 +77,8 @@ class FakeBridge:
             raise NotFound(f"{ref}: not found")
         document = self.images.get(ref) or image(platform.architecture)
         digest = Digest(digest_of(ref.encode()))
-        return ResolvedImageSource(ref=ref, digest=digest, config=encode_config(document), platform=platform)
+        pinned = f"{parse_normalised(ref).name}@{digest}"
+        return ResolvedImageSource(ref=pinned, digest=digest, config=encode_config(document), platform=platform)
 
     def warn(self, warning: Warned) -> None:
         self.warnings.append(warning)

@@ -32,6 +32,22 @@ async def test_only_what_the_target_needs_is_looked_up() -> None:
     assert bridge.asked[0][1] == "[internal] load metadata for docker.io/library/a:latest"
 
 
+@pytest.mark.parametrize(
+    ("base", "name"),
+    [
+        ("a", "docker.io/library/a:latest"),
+        ("host:5000/x/a:1", "host:5000/x/a:1"),
+        (f"a@sha256:{'b' * 64}", "docker.io/library/a"),
+        (f"a:1@sha256:{'b' * 64}", "docker.io/library/a:1"),
+    ],
+)
+async def test_a_base_keeps_its_tag_beside_its_digest(base: str, name: str) -> None:
+    root = (await build(f"FROM {base}\n")).roots[""]
+    assert root is not None
+    assert isinstance(root.vertex.op, ImageSource)
+    assert root.vertex.op.ref.partition("@sha256:")[0] == name
+
+
 async def test_what_is_read_and_under_which_name() -> None:
     bridge = FakeBridge()
     await build("FROM a\nCOPY x y\n", {"local-sessionid:context": "s1"}, bridge)
