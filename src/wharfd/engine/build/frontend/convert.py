@@ -35,6 +35,10 @@ from wharfd.wire.reference import parse_normalised
 COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu")
 
 
+class BaseUnresolved(DockerfileError):
+    """An image that the file names is not to be had.  `__cause__` says of what kind the trouble is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
     """`base_image`: of the image that the target comes from; None for scratch.  `steps`: of the stages that are built."""
@@ -226,8 +230,8 @@ class Converter:
             )
         except EngineError as e:
             near = hint(state.base_name, [*self.stages.names(), *COMMON_IMAGES])
-            e.args = (f"{state.base_name}: {e}{near}", *e.args[1:])
-            raise
+            what = f"failed to resolve source metadata for {ref.canonical()}: "
+            raise BaseUnresolved(f"{state.base_name}: {what}{str(e).removeprefix(what)}{near}", state.lines) from e
         image = image_of(resolved.document)
         state.base_image = image
         platform = self.detected(state, platform, resolved.document)
