@@ -17,11 +17,12 @@ from bench.floor import floor
 from bench.images import images
 from bench.measures import MEASURES, Figures, Target
 from bench.networks import NETWORK_MEASURES
+from bench.streams import STREAM_MEASURES
 from bench.table import Rounds, machine, render
 from tests.engine import Engine
 from wharfd.cli.base_image import base_image_archive
 
-ALL = {**MEASURES, **NETWORK_MEASURES, "images": images}
+ALL = {**MEASURES, **STREAM_MEASURES, **NETWORK_MEASURES, "images": images}
 
 
 def main() -> int:
