@@ -23,10 +23,12 @@ from wharfd.engine.build.classic.context import ArchiveClient, ContextFiles
 from wharfd.engine.build.classic.request import ClassicRequest
 from wharfd.engine.build.client import BuildClient
 from wharfd.engine.build.requests import BuildOptions, CacheRef, Export, FrontendRequest
+from wharfd.engine.build.roots import LocalDirectory
 from wharfd.engine.build.service import Build, BuildService
 from wharfd.model.errors import InvalidParameter, NotImplementedHere, Unavailable
 from wharfd.ports.localtrees import HeldTree
 from wharfd.wire.target import Query
+from wharfd.wire.treedigest import TreeIndex
 
 TRACE = "moby.buildkit.trace"
 IMAGE_ID = "moby.image.id"
@@ -104,11 +106,12 @@ class RestBuilds:
         """The tree goes when the build is over."""
         try:
             session_id = query.get("session", "")
+            directory = LocalDirectory(tree, TreeIndex(tree.index()))
             client: BuildClient
             if session_id:
-                client = UploadingClient(self._sessions, session_id, tree)
+                client = UploadingClient(self._sessions, session_id, directory)
             else:
-                client = ArchiveClient(tree, asked.logins, {})
+                client = ArchiveClient(directory, asked.logins, {})
             await self.build(query, asked, client, progress)
         finally:
             await self._contexts.drop(tree)
@@ -138,11 +141,11 @@ class RestBuilds:
 class UploadingClient(SessionClient):
     """A client with a session that has sent its files as an archive.  Satisfies `Uploaded`, too."""
 
-    def __init__(self, sessions: Sessions, session_id: str, tree: HeldTree) -> None:
+    def __init__(self, sessions: Sessions, session_id: str, directory: LocalDirectory) -> None:
         super().__init__(sessions, session_id)
-        self._uploaded = tree
+        self._uploaded = directory
 
-    async def uploaded(self) -> HeldTree:
+    async def uploaded(self) -> LocalDirectory:
         return self._uploaded
 
 
