@@ -31,6 +31,7 @@ from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.drivers.storage.overlay.snapshots import OverlaySnapshots
 from wharfd.drivers.trees.local import LocalTrees
+from wharfd.drivers.volumes.kinds import VolumeDrivers
 from wharfd.drivers.volumes.local.driver import LocalVolumes
 from wharfd.drivers.workers.archives import WorkerArchiver
 from wharfd.drivers.workers.buildfiles import WorkerBuildFiles
@@ -124,9 +125,12 @@ class Drivers:
             "null": wrap("null-network", NullNetwork(self.clock)),
         }
         self.name_servers = wrap("name-servers", NameServers(self.network_pool))
-        self.volumes: Mapping[str, VolumeDriver] = {
-            "local": wrap("volumes", LocalVolumes(f"{data}/volumes", self.storage_pool))
-        }
+        self.plugin_pool = Pool("plugins", 4)
+        self.volumes: Mapping[str, VolumeDriver] = VolumeDrivers(
+            {"local": wrap("volumes", LocalVolumes(f"{data}/volumes", self.storage_pool))},
+            self.plugin_pool,
+            settings.plugin_dirs,
+        )
         self.logs: Mapping[str, LogDriver] = {
             name: wrap("logs", driver) for name, driver in log_drivers(self.storage_pool).items()
         }
@@ -153,6 +157,7 @@ class Drivers:
         await self.workers.close()
         await self.records.close()
         self.network_pool.close()
+        self.plugin_pool.close()
         self.storage_pool.close()
 
 

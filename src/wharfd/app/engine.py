@@ -95,6 +95,7 @@ from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.make import VolumeMaker
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
+from wharfd.engine.volumes.shared import SharedListing
 from wharfd.model.config import HostConfig
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import ChainId
@@ -291,6 +292,7 @@ class Engine:
             rootfs=d.rootfs,
             log_drivers=[name for name in d.logs if name != NO_LOG],  # Docker: it is not told of
             network_drivers=list(d.networks),
+            volume_drivers=d.volumes,
         )
         self.buildkit = buildkit_handlers(self.build, system=self.system, name_files=name_files, clock=clock)
         maker = VolumeMaker(ledger=ledger, clock=clock, drivers=d.volumes, randbytes=os.urandom)
@@ -358,6 +360,7 @@ class Engine:
         remove_volume = RemoveVolume(ledger=ledger, locks=locks, clock=clock, drivers=d.volumes)
         self.volumes = VolumeHandlers(
             ledger=ledger,
+            shared=SharedListing(ledger=ledger, clock=clock, drivers=d.volumes),
             create=CreateVolume(ledger=ledger, locks=locks, maker=maker),
             remove=remove_volume,
             prune=PruneVolumes(ledger=ledger, clock=clock, drivers=d.volumes, remove=remove_volume),

@@ -33,6 +33,7 @@ KEYS: dict[str, tuple[str, type]] = {
     "group": ("group", str),
     "log-level": ("log_level", str),
     "bip": ("bip", str),
+    "plugin-dirs": ("plugin_dirs", list),
     "bip6": ("bip6", str),
     "fixed-cidr": ("fixed_cidr", str),
     "fixed-cidr-v6": ("fixed_cidr_v6", str),

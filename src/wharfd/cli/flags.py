@@ -59,6 +59,11 @@ def parser() -> argparse.ArgumentParser:
         ),
         ("--default-network-opt",): ("default_network_opts", "option of networks, driver=key=value; may be repeated"),
         ("--host-gateway-ip",): ("host_gateway_ips", "address that host-gateway stands for; may be repeated"),
+        ("--plugin-dir",): (
+            "plugin_dirs",
+            "directory with NAME.sock, NAME.spec and NAME.json of volume plugins; may be repeated "
+            "(default: /run/docker/plugins, /etc/docker/plugins, /usr/lib/docker/plugins)",
+        ),
         ("--default-ulimit",): ("default_ulimits", "name=soft[:hard]; may be repeated"),
         ("--registry-mirror",): ("registry_mirrors", "URL of a mirror of docker.io; may be repeated"),
         ("--insecure-registry",): (

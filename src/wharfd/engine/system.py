@@ -4,7 +4,7 @@ Every value is read from the host, the drivers or the records; what this engine 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -45,6 +45,7 @@ class SystemFacts(msgspec.Struct, frozen=True, kw_only=True):
     event_listeners: int
     log_drivers: list[str]
     network_drivers: list[str]
+    volume_drivers: list[str]
     now_ns: int
     warnings: list[str]
     cdi_devices: list[str]
@@ -64,6 +65,7 @@ class System:
         rootfs: RootfsStore,
         log_drivers: Sequence[str],
         network_drivers: Sequence[str],
+        volume_drivers: Iterable[str],
     ) -> None:
         self.settings = settings
         self.build = build
@@ -75,6 +77,7 @@ class System:
         self.rootfs = rootfs
         self.log_drivers = sorted(log_drivers)
         self.network_drivers = sorted(network_drivers)
+        self.volume_drivers = volume_drivers  # plugins come and go
         self.engine_id = ""
 
     async def open(self, fresh_id: str) -> None:
@@ -108,6 +111,7 @@ class System:
             event_listeners=len(self.ledger.bus.subscriptions),
             log_drivers=self.log_drivers,
             network_drivers=self.network_drivers,
+            volume_drivers=sorted(self.volume_drivers),
             now_ns=self.clock.now_ns(),
             warnings=warnings(host),
             cdi_devices=[f"{spec.kind}={name}" for spec in self.host.cdi_specs() for name in spec.devices],

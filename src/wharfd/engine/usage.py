@@ -17,6 +17,7 @@ from wharfd.engine.joined import Joined
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.tasks import Tasks
 from wharfd.engine.volumes.list import users
+from wharfd.engine.volumes.make import LOCAL
 from wharfd.model.errors import NotFound
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.volumes import VolumeDriver
@@ -147,7 +148,7 @@ class DiskUsage:
 
     async def size_of(self, volume: VolumeRecord) -> int:
         """Docker: does not count volumes with mount options; what is behind them may be another machine's."""
-        if volume.options:
+        if volume.options or volume.driver != LOCAL:
             return UNKNOWN_SIZE
         try:
             return await self.volumes[volume.driver].size(volume)

@@ -69,4 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     https_proxy: str = ""
     no_proxy: str = ""
     cdi_spec_dirs: list[str] = msgspec.field(default_factory=lambda: ["/etc/cdi", "/var/run/cdi"])
+    plugin_dirs: list[str] = msgspec.field(  # where volume plugins have their sockets and addresses
+        default_factory=lambda: ["/run/docker/plugins", "/etc/docker/plugins", "/usr/lib/docker/plugins"]
+    )
     event_limit: int = 100_000

@@ -40,13 +40,13 @@ class FakeVolumes(Fake):
         self.enter("remove")
         self.content.pop(volume.name, None)
 
-    async def mount(self, volume: VolumeRecord) -> str:
+    async def mount(self, volume: VolumeRecord, holder: str) -> str:
         self.enter("mount")
         self.demand(volume)
         self.mounts[volume.name] += 1
         return volume.mountpoint
 
-    async def unmount(self, volume: VolumeRecord) -> None:
+    async def unmount(self, volume: VolumeRecord, holder: str) -> None:
         self.enter("unmount")
         if self.mounts[volume.name]:
             self.mounts[volume.name] -= 1

@@ -64,9 +64,9 @@ async def test_a_volume_from_beginning_to_end(volumes: VolumeRig) -> None:
     assert volume.mountpoint
     assert await driver.create(volume) == volume
     assert list(await driver.leftovers()) == ["data"]
-    assert await driver.mount(volume) == volume.mountpoint
-    await driver.unmount(volume)
-    await driver.unmount(volume)
+    assert await driver.mount(volume, "holder") == volume.mountpoint
+    await driver.unmount(volume, "holder")
+    await driver.unmount(volume, "holder")
     assert await driver.size(volume) == 0
     for _ in range(2):
         await driver.remove(volume)
@@ -173,14 +173,14 @@ async def test_a_volume_over_a_file_is_refused(local: VolumeRig) -> None:
 async def test_mount_options_are_carried_out_while_it_is_used(local: VolumeRig) -> None:
     options = {"type": "tmpfs", "device": "tmpfs", "o": "size=1m,noexec"}
     volume = await local.driver.create(a_volume(options=options))
-    await local.driver.mount(volume)
-    await local.driver.mount(volume)
+    await local.driver.mount(volume, "holder")
+    await local.driver.mount(volume, "holder")
     entry = mountinfo.mount_of(volume.mountpoint)
     assert entry is not None
     assert entry.mount_point == volume.mountpoint
-    await local.driver.unmount(volume)
+    await local.driver.unmount(volume, "holder")
     assert mountinfo.mounts_below(volume.mountpoint)
-    await local.driver.unmount(volume)
+    await local.driver.unmount(volume, "holder")
     assert mountinfo.mounts_below(volume.mountpoint) == []
 
 
@@ -189,7 +189,7 @@ async def test_a_mount_that_fails_says_why(local: VolumeRig) -> None:
     options = {"type": "cifs", "device": "//127.0.0.1/share", "o": "ro,username=x,password=secret"}
     volume = await local.driver.create(a_volume(options=options))
     with pytest.raises(Internal) as told:
-        await local.driver.mount(volume)
+        await local.driver.mount(volume, "holder")
     place = volume.mountpoint
     assert str(told.value).startswith(
         f"error while mounting volume '{place}': failed to mount local volume: mount //127.0.0.1/share:{place}, "
@@ -203,11 +203,11 @@ async def test_a_directory_of_the_host_that_is_only_read(local: VolumeRig, tmp_p
     (tmp_path / "host" / "file").write_text("there")
     options = {"type": "none", "device": str(tmp_path / "host"), "o": "bind,ro"}
     volume = await local.driver.create(a_volume(options=options))
-    await local.driver.mount(volume)
+    await local.driver.mount(volume, "holder")
     assert Path(volume.mountpoint, "file").read_text() == "there"
     with pytest.raises(OSError, match="Read-only file system"):
         Path(volume.mountpoint, "new").touch()
-    await local.driver.unmount(volume)
+    await local.driver.unmount(volume, "holder")
 
 
 @pytest.mark.root
@@ -217,9 +217,9 @@ async def test_an_overlay(local: VolumeRig, tmp_path: Path) -> None:
     (tmp_path / "lower" / "file").write_text("lower")
     words = ",".join(f"{name}dir={tmp_path / name}" for name in ("lower", "upper", "work"))
     volume = await local.driver.create(a_volume(options={"type": "overlay", "device": "overlay", "o": words}))
-    await local.driver.mount(volume)
+    await local.driver.mount(volume, "holder")
     Path(volume.mountpoint, "file").write_text("upper")
-    await local.driver.unmount(volume)
+    await local.driver.unmount(volume, "holder")
     assert (tmp_path / "upper" / "file").read_text() == "upper"
     assert (tmp_path / "lower" / "file").read_text() == "lower"
 

@@ -68,7 +68,7 @@ def encode_info(facts: SystemFacts) -> JsonObject:
         "Driver": facts.storage.driver,
         "DriverStatus": [list(row) for row in facts.storage.status],
         "Plugins": {
-            "Volume": ["local"],
+            "Volume": facts.volume_drivers,
             "Network": facts.network_drivers,
             "Authorization": None,
             "Log": facts.log_drivers,

@@ -4,6 +4,7 @@ import msgspec
 
 from wharfd.api.codec.shape import Shape
 from wharfd.engine.volumes.prune import PrunedVolumes
+from wharfd.engine.volumes.shared import VolumeView
 from wharfd.model.json import Json, JsonObject
 from wharfd.model.volume import VolumeRecord
 from wharfd.wire.timestamps import format_rfc3339
@@ -47,9 +48,16 @@ def encode_volume(volume: VolumeRecord) -> JsonObject:
     }
 
 
-def encode_volumes(volumes: list[VolumeRecord]) -> JsonObject:
+def encode_view(view: VolumeView) -> JsonObject:
+    doc = encode_volume(view.record)
+    if view.status is not None:
+        doc["Status"] = view.status
+    return doc
+
+
+def encode_volumes(volumes: list[VolumeRecord], warnings: list[str]) -> JsonObject:
     """Docker: [] and null where there are none."""
-    return {"Volumes": [encode_volume(volume) for volume in volumes], "Warnings": None}
+    return {"Volumes": [encode_volume(volume) for volume in volumes], "Warnings": warnings or None}
 
 
 def encode_pruned(pruned: PrunedVolumes) -> JsonObject:

@@ -6,6 +6,7 @@ from wharfd.api.codec.volumes import (
     asks_for_cluster,
     decode_create,
     encode_pruned,
+    encode_view,
     encode_volume,
     encode_volumes,
 )
@@ -19,6 +20,7 @@ from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.list import list_volumes
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
+from wharfd.engine.volumes.shared import SharedListing
 from wharfd.model.errors import Unavailable
 from wharfd.wire.filters import parse_filters
 
@@ -30,7 +32,10 @@ NO_MANAGER = (
 
 
 class VolumeHandlers:
-    def __init__(self, *, ledger: Ledger, create: CreateVolume, remove: RemoveVolume, prune: PruneVolumes) -> None:
+    def __init__(
+        self, *, ledger: Ledger, shared: SharedListing, create: CreateVolume, remove: RemoveVolume, prune: PruneVolumes
+    ) -> None:
+        self.shared = shared
         self.ledger = ledger
         self.use_create = create
         self.use_remove = remove
@@ -45,12 +50,13 @@ class VolumeHandlers:
             Route(method="DELETE", pattern="/volumes/{name}", handler=self.remove, name="volumes.delete"),
         ]
 
-    def list(self, request: Request) -> Response:
+    async def list(self, request: Request) -> Response:
         filters = parse_filters(request.query.get("filters", ""))
-        return json_response(encode_volumes(list_volumes(self.ledger, filters)))
+        warnings = await self.shared.refresh()
+        return json_response(encode_volumes(list_volumes(self.ledger, filters), warnings))
 
-    def inspect(self, request: Request) -> Response:
-        return json_response(encode_volume(self.ledger.volume(request.params["name"])))
+    async def inspect(self, request: Request) -> Response:
+        return json_response(encode_view(await self.shared.inspect(request.params["name"])))
 
     async def create(self, request: Request) -> Response:
         doc = await read_json(request)

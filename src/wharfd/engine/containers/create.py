@@ -222,7 +222,7 @@ class CreateContainer:
             if point.type != "volume" or mount.is_shared:
                 points.append(point)
                 continue
-            volume = fresh.get(point.name) or self.volumes.existing(point.name, point.driver)
+            volume = fresh.get(point.name) or await self.volumes.existing(point.name, point.driver)
             if volume is None:
                 volume = await self.make_volume(mount)
                 fresh[volume.name] = volume

@@ -75,7 +75,7 @@ class Debts:
                 if record.rootfs is not None:
                     await self.rootfs.unmount(record.id, record.rootfs)
                 for _, volume in volumes_of(self.ledger, record):
-                    await self.volumes[volume.driver].unmount(volume)
+                    await self.volumes[volume.driver].unmount(volume, record.id)
                 await self.host_mounts.release(record)
             case _:
                 assert_never(step)

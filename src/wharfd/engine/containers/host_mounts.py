@@ -1,7 +1,7 @@
 """What the host mounts for a container before its process is made: shared /dev/shm, parts of volumes, images."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wharfd.engine.containers.plan_mounts import DEFAULT_SHM_BYTES
 from wharfd.engine.ledger import Ledger
@@ -56,24 +56,24 @@ class HostMounts:
             )
         return self.mounts.place(other.id, SHM)
 
-    async def parts(self, record: ContainerRecord) -> dict[str, str]:
-        """Destination -> the host's file or directory, of the mounts that are not bound from their own source.
+    async def parts(self, record: ContainerRecord, sources: Mapping[str, str]) -> dict[str, str]:
+        """Destination -> the host's file or directory, of the mounts that are not bound from the source that is recorded.
 
-        Its volumes are mounted already.
+        `sources`: destination -> where the volume is mounted now.
 
         Raises:
             NotFound: a part that is not there, or a layer.
             InvalidParameter: a part that leads out of its volume or image.
         """
-        found = {}
+        found = dict(sources)
         for point in record.mounts:
             part = record.parts.get(point.destination)
             if part is not None:
-                found[point.destination] = await self.part(record, point, part)
+                base = sources.get(point.destination, point.source)
+                found[point.destination] = await self.part(record, point, base, part)
         return found
 
-    async def part(self, record: ContainerRecord, point: MountPoint, part: MountPart) -> str:
-        base = point.source
+    async def part(self, record: ContainerRecord, point: MountPoint, base: str, part: MountPart) -> str:
         if part.layers:
             base = await self.mounts.layers(record.id, key_of(point.destination), self.lower(part.layers))
         if not part.subpath:

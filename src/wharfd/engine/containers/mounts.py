@@ -56,7 +56,10 @@ def plan_mounts(config: ContainerConfig, asked: HostConfig, find: FindContainer,
     for target in of_volumes(config):
         if target not in taken:
             planned.setdefault(
-                target, PlannedMount(point=MountPoint(type="volume", destination=target), copy_data=True)
+                target,
+                PlannedMount(
+                    point=MountPoint(type="volume", destination=target, driver=asked.volume_driver), copy_data=True
+                ),
             )
     made_by: dict[str, VolumeOptions] = {}
     for mount in planned.values():

@@ -189,8 +189,9 @@ class Start:
             except EngineError as error:
                 words = "failed to create task for container: failed to initialize logging driver: "
                 raise error.prefixed(words) from error
-        for _, volume in volumes_of(self.ledger, attempt.record):
-            await self.volumes[volume.driver].mount(volume)
+        sources = {}
+        for mount, volume in volumes_of(self.ledger, attempt.record):
+            sources[mount.destination] = await self.volumes[volume.driver].mount(volume, attempt.record.id)
         attempt.attached = await self.attachment.attach(attempt.record)
         attempt.record = self.named_as_its_neighbour(attempt.record)
         paths = self.files.write(attempt.record, attempt.attached.networks)
@@ -199,7 +200,7 @@ class Start:
             sandbox_key=attempt.attached.sandbox_key,
             files=paths,
             shm_path=await self.host_mounts.shm(attempt.record),
-            parts=await self.host_mounts.parts(attempt.record),
+            parts=await self.host_mounts.parts(attempt.record, sources),
         )
         try:
             attempt.launch = await self.planner(attempt.record, ground)

@@ -29,11 +29,6 @@ GAPS: Sequence[Gap] = (
         "user namespaces are not remapped",
         lambda _, host: host.userns_mode not in {"", "host"},
     ),
-    Gap(
-        "HostConfig.VolumeDriver",
-        "only the driver local is there",
-        lambda _, host: host.volume_driver not in {"", "local"},
-    ),
     Gap("HostConfig.Isolation", _LINUX_DAEMON_IGNORES, lambda _, host: host.isolation not in {"", "default"}),
     Gap("HostConfig.CpuCount", _LINUX_DAEMON_IGNORES, lambda _, host: host.cpu_count > 0),
     Gap("HostConfig.IOMaximumIOps", _LINUX_DAEMON_IGNORES, lambda _, host: host.io_maximum_iops > 0),

@@ -31,7 +31,7 @@ class CreateVolume:
         is_anonymous = not name
         name = name or self.maker.fresh_name()
         async with self.locks.hold("volume", name):
-            found = self.maker.existing(name, driver)
+            found = await self.maker.existing(name, driver)
             if found is not None:
                 return found
             volume = await self.maker.make(name, driver, labels=labels, options=options, anonymous=is_anonymous)

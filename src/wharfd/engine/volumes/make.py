@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from wharfd.engine.ledger import Ledger
-from wharfd.model.errors import Conflict, InvalidParameter, NotFound
+from wharfd.engine.volumes.shared import SharedListing
+from wharfd.model.errors import Conflict, Internal, InvalidParameter, NotFound
 from wharfd.model.ids import VolumeName
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.clock import Clock
@@ -24,11 +25,13 @@ class VolumeMaker:
         clock: Clock,
         drivers: Mapping[str, VolumeDriver],
         randbytes: Callable[[int], bytes],
+        shared: SharedListing | None = None,
     ) -> None:
         self.ledger = ledger
         self.clock = clock
         self.drivers = drivers
         self.randbytes = randbytes
+        self.shared = shared or SharedListing(ledger=ledger, clock=clock, drivers=drivers)
 
     def driver(self, name: str) -> VolumeDriver:
         """Raises NotFound with dockerd's text."""
@@ -40,21 +43,23 @@ class VolumeMaker:
     def fresh_name(self) -> VolumeName:
         return VolumeName(new_id(self.randbytes))
 
-    def existing(self, name: str, driver: str) -> VolumeRecord | None:
+    async def existing(self, name: str, driver: str) -> VolumeRecord | None:
         """The volume of that name, if there is one.  Docker: other options for a volume that exists are passed over.
 
         Raises:
             NotFound: no such driver.
             Conflict: it exists with another driver.
         """
-        found = self.ledger.volumes.get(name)
+        found = await self.shared.find(name) if name else None
         if found is None or not driver or driver == found.driver:
             return found
         try:
             self.driver(driver)
         except NotFound as e:
             raise e.prefixed(f"create {name}: ") from e
-        raise Conflict(f"create {name}: conflict: volume name must be unique: the driver {found.driver} has it already")
+        raise Conflict(
+            f"create {name}: driver '{found.driver}' already has volume '{name}': volume name must be unique"
+        )
 
     async def make(
         self,
@@ -87,5 +92,5 @@ class VolumeMaker:
                     anonymous=anonymous,
                 )
             )
-        except (InvalidParameter, NotFound) as e:
+        except (InvalidParameter, NotFound, Internal) as e:
             raise e.prefixed(f"create {name}: ") from e

@@ -40,6 +40,7 @@ def facts(**settings: object) -> SystemFacts:
         event_listeners=1,
         log_drivers=["json-file", "local", "none"],
         network_drivers=["bridge", "host", "null"],
+        volume_drivers=["local"],
         now_ns=START_NS,
         warnings=[],
         cdi_devices=["example.com/device=one"],

@@ -24,7 +24,6 @@ ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "HostConfig.DeviceRequests": ({}, {"device_requests": [DeviceRequest(count=-1)]}),
     "HostConfig.StorageOpt": ({}, {"storage_opt": {"size": "1G"}}),
     "HostConfig.UsernsMode": ({}, {"userns_mode": "auto"}),
-    "HostConfig.VolumeDriver": ({}, {"volume_driver": "nfs"}),
     "HostConfig.Isolation": ({}, {"isolation": "hyperv"}),
     "HostConfig.CpuCount": ({}, {"cpu_count": 2}),
     "HostConfig.IOMaximumIOps": ({}, {"io_maximum_iops": 2}),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wharfd.drivers.volumes.local.copyup import copy_up
+from wharfd.drivers.volumes.copyup import copy_up
 from wharfd.drivers.volumes.local.options import MountPlan, carry_out, parse_options, resolved
 from wharfd.model.errors import Internal, InvalidParameter, NotFound, Unavailable
 from wharfd.model.ids import VolumeName
@@ -64,7 +64,7 @@ class LocalVolumes:
             raise Internal(f"remove {name}: {e}") from e
         self.users.pop(name, None)
 
-    async def mount(self, volume: VolumeRecord) -> str:
+    async def mount(self, volume: VolumeRecord, holder: str) -> str:
         return await self.pool.run(self.attach, volume)
 
     def attach(self, volume: VolumeRecord) -> str:
@@ -76,7 +76,7 @@ class LocalVolumes:
         self.users[volume.name] += 1
         return place
 
-    async def unmount(self, volume: VolumeRecord) -> None:
+    async def unmount(self, volume: VolumeRecord, holder: str) -> None:
         await self.pool.run(self.release, volume)
 
     def release(self, volume: VolumeRecord) -> None:

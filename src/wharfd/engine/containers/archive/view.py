@@ -4,6 +4,7 @@ Its root file system, with what the container itself has mounted in it: volumes,
 runs its tmpfs.  It works the same whether the container runs, is paused, has exited or was never started.
 """
 
+import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Views:
         self.files = files
         self.volumes = volumes
         self.host_mounts = host_mounts
+        self.numbers = itertools.count(1)
 
     @asynccontextmanager
     async def open(self, ref: str, verb: str) -> AsyncIterator[Held]:
@@ -72,12 +74,13 @@ class Views:
                 record = self.ledger.container(container_id)
                 rootfs = usable_rootfs(record, verb)
                 root = await held.enter_async_context(self.rootfs.hold(record.id, rootfs))
-                for _, volume in volumes_of(self.ledger, record):
-                    await self.volumes[volume.driver].mount(volume)
-                    held.push_async_callback(self.volumes[volume.driver].unmount, volume)
+                holder, sources = f"view-{next(self.numbers)}-{record.id}", {}
+                for mount, volume in volumes_of(self.ledger, record):
+                    sources[mount.destination] = await self.volumes[volume.driver].mount(volume, holder)
+                    held.push_async_callback(self.volumes[volume.driver].unmount, volume, holder)
                 if record.parts:
                     held.push_async_callback(self.release, record.id)
-                view = self.view(record, root, await self.host_mounts.parts(record))
+                view = self.view(record, root, await self.host_mounts.parts(record, sources))
             yield Held(record, view)
 
     async def release(self, container_id: ContainerId) -> None:

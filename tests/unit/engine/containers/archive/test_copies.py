@@ -150,9 +150,9 @@ async def test_the_owner_is_the_containers_user(copies: Copies, user: str, owner
 
 
 async def test_what_is_seen(copies: Copies) -> None:
-    volume = VolumeRecord(name="data", driver="local", mountpoint="/volumes/data", created_ns=1)  # type: ignore[arg-type]
+    volume = VolumeRecord(name="data", driver="local", mountpoint="/fake/volumes/data/_data", created_ns=1)  # type: ignore[arg-type]
     points = [
-        MountPoint(type="volume", name="data", source="/volumes/data", destination="/data", driver="local"),
+        MountPoint(type="volume", name="data", source="/fake/volumes/data/_data", destination="/data", driver="local"),
         MountPoint(type="bind", source="/host", destination="/bound", rw=False),
     ]
     asked = msgspec.structs.replace(
@@ -168,7 +168,9 @@ async def test_what_is_seen(copies: Copies) -> None:
     at_rest, running = copies.archiver.views
     names = {place.destination: place for place in at_rest.places}
     assert set(names) == {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/data", "/bound"}
-    assert names["/data"] == PlacedPath(source="/volumes/data", destination="/data", recursive_read_only=True)
+    assert names["/data"] == PlacedPath(
+        source="/fake/volumes/data/_data", destination="/data", recursive_read_only=True
+    )
     assert (names["/bound"].source, names["/bound"].read_only) == ("/host", True)
     assert (at_rest.read_only, at_rest.tmpfs, at_rest.pid) == (True, [], 0)
     now = copies.rig.now(record)
