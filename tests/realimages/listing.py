@@ -5,7 +5,6 @@ the times of the two directories that it makes them in.
 """
 
 import hashlib
-import io
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -136,5 +135,10 @@ def differences(ours: Listing, theirs: Listing) -> list[str]:
     return found
 
 
-def listing_of_bytes(data: bytes) -> Listing:
-    return listing(io.BytesIO(data))
+def without_own_attributes(found: Listing) -> Listing:
+    """As dockerd exports it: of extended attributes it keeps file capabilities only."""
+    kept = {}
+    for name, facts in found.items():
+        xattrs = {key: value for key, value in facts.xattrs.items() if not key.startswith("user.")}
+        kept[name] = replace(facts, xattrs=xattrs)
+    return kept

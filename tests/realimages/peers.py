@@ -55,24 +55,32 @@ class Peer:
         self.told(self.ask("POST", "/images/load?quiet=1", archive))
         return time.monotonic() - begun
 
-    def pull(self, ref: str, platform: str = "") -> float:
+    @property
+    def is_podman(self) -> bool:
+        """Its own routes are spoken to where its Docker ones cannot be told to speak plain HTTP to a registry."""
+        return self.name.startswith("podman")
+
+    def pull(self, ref: str) -> float:
+        """Seconds that it took."""
         repository, _, tag = ref.rpartition(":")
+        path = f"/images/create?fromImage={repository}&tag={tag}"
+        if self.is_podman:
+            path = f"/v4.0.0/libpod/images/pull?reference={ref}&tlsVerify=false"
         begun = time.monotonic()
-        self.told(
-            self.ask("POST", f"/images/create?fromImage={repository}&tag={tag}&platform={platform}&tlsVerify=false")
-        )
+        self.told(self.ask("POST", path))
         return time.monotonic() - begun
 
     def push(self, ref: str) -> str:
         """The digest."""
         repository, _, tag = ref.rpartition(":")
-        told = self.told(
-            self.ask(
-                "POST", f"/images/{repository}/push?tag={tag}&tlsVerify=false", headers={"X-Registry-Auth": "e30="}
-            )
-        )
-        found = next((each["aux"]["Digest"] for each in told if "aux" in each and "Digest" in each["aux"]), "")
-        return str(found)
+        path = f"/images/{repository}/push?tag={tag}"
+        if self.is_podman:
+            path = f"/v4.0.0/libpod/images/{ref}/push?tlsVerify=false&quiet=false"
+        told = self.told(self.ask("POST", path, headers={"X-Registry-Auth": "e30="}))
+        for each in reversed(told):
+            if digest := each.get("manifestdigest") or (each.get("aux") or {}).get("Digest"):
+                return str(digest)
+        raise Refused(f"{self.name}: {told}")
 
     def told(self, answer: bytes) -> list[Any]:
         lines = [json.loads(line) for line in answer.splitlines() if line.strip()]

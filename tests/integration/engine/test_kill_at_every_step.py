@@ -3,8 +3,6 @@
 Each operation is done once to note the calls that it makes, then once for each of them with the engine dying there.
 """
 
-import http.client
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.engine import BASE_IMAGE, PATIENCE, Answer, Engine, settled
+from tests.engine import BASE_IMAGE, PATIENCE, Engine, settled
 from tests.images import archive, image, layer
-from tests.integration.engine.faulty_main import ORDERS_VARIABLE
+from tests.integration.engine.dying import all_calls, faulty_engine, is_dead, order, tried
 from tests.integration.engine.rig import actions, difference, done, outcome, past_events, script, started, until
 from tests.tars import entry
-from wharfd.testing.faults import CALLS_VARIABLE, Fault, Phase, read_calls
+from wharfd.testing.faults import Fault, Phase
 
-MAIN = str(Path(__file__).parent / "faulty_main.py")
 NAME = "box"
 CONFIG: dict[str, Any] = {"Image": BASE_IMAGE, "Volumes": {"/data": {}}}
 WAITS = script("echo up; while [ ! -e /go ]; do sleep 0.02; done; exit 7")
@@ -27,31 +24,9 @@ WAITS = script("echo up; while [ ! -e /go ]; do sleep 0.02; done; exit 7")
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    directory = tmp_path_factory.mktemp("engine")
-    orders = {ORDERS_VARIABLE: str(directory / "orders"), CALLS_VARIABLE: str(directory / "calls")}
-    with Engine(directory, main=(MAIN,), environment=orders) as engine:
+    with faulty_engine(tmp_path_factory.mktemp("engine")) as engine:
         engine.load_base_image()
         yield engine
-
-
-def order(engine: Engine, fault: Fault | None) -> None:
-    """From the next call on."""
-    text = f"{fault.point}:{fault.nth}:{fault.phase}" if fault else ""
-    new = engine.directory / "orders.new"
-    new.write_text(text)
-    new.rename(engine.directory / "orders")
-
-
-def is_dead(engine: Engine) -> bool:
-    return engine.process is not None and engine.process.poll() is not None
-
-
-def tried(call: Callable[[], Answer]) -> int:
-    """Status; 0 if the engine died before it answered."""
-    try:
-        return call().status
-    except (OSError, http.client.HTTPException):
-        return 0
 
 
 # Operations.  Each begins with what it needs, gives the status of its answer, and says what must be true of the next engine.
@@ -233,16 +208,6 @@ def survey(engine: Engine, operation: Operation, quiet: dict[str, list[str]]) ->
     engine.delete(f"/images/{IMAGE}")
     assert difference(quiet, settled(engine, quiet)) == []
     return calls
-
-
-def all_calls(engine: Engine) -> list[Fault]:
-    """When no more come."""
-    path = engine.directory / "calls"
-    size = -1
-    while size != path.stat().st_size:
-        size = path.stat().st_size
-        time.sleep(0.3 * PATIENCE)
-    return read_calls(str(path))
 
 
 def stored(engine: Engine) -> list[str]:
