@@ -9,6 +9,7 @@ from typing import Any
 from wharfd.app.failure import StartFailure
 from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.content.blobs import BlobStore
+from wharfd.drivers.fetch.fetcher import LocalFetcher
 from wharfd.drivers.files.directory import FileDirectory
 from wharfd.drivers.files.mounts import MountDirectory
 from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
@@ -84,6 +85,7 @@ class Drivers:
         self.snapshots = wrap("snapshots", OverlaySnapshots(layout, layers, rootfs, self.storage_pool))
         self.build_files = wrap("build-files", WorkerBuildFiles(self.workers))
         self.trees = wrap("trees", LocalTrees(f"{data}/build/trees", self.storage_pool, self.workers))
+        self.fetcher = wrap("fetcher", LocalFetcher(self.workers))
         self.run_files = wrap(
             "run-files",
             LocalRunFiles(
@@ -174,6 +176,7 @@ def bridge_defaults(settings: Settings) -> BridgeDefaults:
         ip_masq=settings.ip_masq,
         icc=settings.icc,
         host_binding=settings.ip,
+        obey_input=settings.published_ports == "input",
         areas=[(area.base, area.size) for area in settings.default_address_pools],
     )
 

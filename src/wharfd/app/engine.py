@@ -237,6 +237,7 @@ class Engine:
                 files=d.build_files,
                 trees=d.trees,
                 run_files=d.run_files,
+                fetcher=d.fetcher,
                 runtime=d.runtime,
                 streams=d.streams,
                 container_files=d.files,

@@ -14,6 +14,7 @@ from wharfd.workers.protocol import (
     DigestSelections,
     ExportRoot,
     ExportTree,
+    FetchUrl,
     FinishRun,
     IngestLayer,
     Job,
@@ -74,6 +75,7 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             | ExportTree()
             | ReceiveContext()
             | FinishRun()
+            | FetchUrl()
             | PackLayer()
         ):
             return build.run(job, descriptors)

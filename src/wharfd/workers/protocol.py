@@ -146,6 +146,16 @@ class ReceiveContext(msgspec.Struct, frozen=True, tag=True):
     into: str
 
 
+class FetchUrl(msgspec.Struct, frozen=True, tag=True):
+    """Answer: a mapping with the fields of `Fetched`, or nothing if it is what the ETag says."""
+
+    url: str
+    path: str
+    authorization: str
+    etag: str
+    proxies: dict[str, str]
+
+
 class FinishRun(msgspec.Struct, frozen=True, tag=True):
     """Answer: bytes of the files in the upper layer (int)."""
 
@@ -192,6 +202,7 @@ Job = (
     | ExportTree
     | ReceiveContext
     | FinishRun
+    | FetchUrl
     | PackLayer
 )
 

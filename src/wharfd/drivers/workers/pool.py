@@ -116,6 +116,11 @@ class WorkerPool:
         async with self.streams:
             return await self.feed(IngestLayer(spool), IngestedLayer, layer)
 
+    async def run_streaming(self, job: Job, answer: type[T]) -> T:
+        """Have a job done that waits for somebody else most of the time."""
+        async with self.streams:
+            return await self.run(job, answer)
+
     async def run(self, job: Job, answer: type[T], descriptors: Sequence[int] = ()) -> T:
         """Have a job done.  The caller closes its descriptors."""
         async with self.worker() as worker:

@@ -25,6 +25,7 @@ from wharfd.engine.build.solver import Workshop
 from wharfd.engine.build.sources.all import AllSources
 from wharfd.engine.build.sources.images import ImageSources, Pull
 from wharfd.engine.build.sources.local import LocalSources
+from wharfd.engine.build.sources.remote import RemoteSources
 from wharfd.engine.build.steps import AllSteps
 from wharfd.engine.build.usage import BuildCacheUsage
 from wharfd.engine.containers.attachment import Attachment
@@ -34,13 +35,13 @@ from wharfd.engine.images.assembly import ImageUseCases
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.tasks import Tasks
 from wharfd.model.build import CacheKind, CacheRecord
-from wharfd.model.errors import NotImplementedHere
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.clock import Clock
 from wharfd.ports.content import ContentStore, SpoolStore
+from wharfd.ports.fetch import Fetcher
 from wharfd.ports.files import ContainerFiles
 from wharfd.ports.host import Host
-from wharfd.ports.localtrees import HeldTree, LocalTreeStore
+from wharfd.ports.localtrees import LocalTreeStore
 from wharfd.ports.runfiles import RunFiles
 from wharfd.ports.runtime import RuntimeDriver
 from wharfd.ports.snapshots import SnapshotStore
@@ -58,6 +59,7 @@ class BuildPorts:
     files: BuildFiles
     trees: LocalTreeStore
     run_files: RunFiles
+    fetcher: Fetcher
     runtime: RuntimeDriver
     streams: StdioDriver
     container_files: ContainerFiles
@@ -146,7 +148,19 @@ def assemble_build(
         cache=cache,
         snapshots=ports.snapshots,
         files=ports.files,
-        sources=AllSources(images=image_sources, local=local),
+        sources=AllSources(
+            images=image_sources,
+            local=local,
+            remote=RemoteSources(
+                clock=clock,
+                cache=cache,
+                fetcher=ports.fetcher,
+                files=ports.files,
+                snapshots=ports.snapshots,
+                run_files=ports.run_files,
+                new_id=new_id,
+            ),
+        ),
         steps=AllSteps(files=file_steps, execs=execs),
         new_id=short_id,
     )
@@ -182,7 +196,6 @@ def assemble_build(
             images=images.images,
             tag=images.tag,
             host=ports.host,
-            remote=no_remote,
             new_id=new_id,
         ),
         builds=builds,
@@ -194,10 +207,6 @@ def assemble_build(
         local=local,
         ports=ports,
     )
-
-
-async def no_remote(url: str) -> HeldTree:
-    raise NotImplementedHere(f"remote context {url}")
 
 
 def exporters(

@@ -15,6 +15,7 @@ from wharfd.workers.protocol import (
     ApplyActions,
     DigestSelections,
     ExportTree,
+    FetchUrl,
     FinishRun,
     ListDirectory,
     ListTree,
@@ -25,7 +26,17 @@ from wharfd.workers.protocol import (
     StatEntry,
 )
 
-Answer = int | bytes | list[Digest] | TreeEntry | list[TreeEntry] | list[DigestedEntry] | IngestedLayer | None
+Answer = (
+    int
+    | bytes
+    | list[Digest]
+    | TreeEntry
+    | list[TreeEntry]
+    | list[DigestedEntry]
+    | IngestedLayer
+    | dict[str, object]
+    | None
+)
 BuildJob = (
     ApplyActions
     | DigestSelections
@@ -37,6 +48,7 @@ BuildJob = (
     | ExportTree
     | ReceiveContext
     | FinishRun
+    | FetchUrl
     | PackLayer
 )
 
@@ -62,6 +74,11 @@ def run(job: BuildJob, descriptors: Sequence[int]) -> Answer:
             return None
         case ReceiveContext(into):
             return receive_context(descriptors[0], into)
+        case FetchUrl():
+            # Imported here: few builds download anything, and it brings the whole of http and tls.
+            from wharfd.workers.build.fetch import fetch_url
+
+            return fetch_url(job)
         case FinishRun(view, stubs):
             return finish_run(view, stubs)
         case PackLayer():

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 
 from wharfd.engine.build.builds import Builds
-from wharfd.engine.build.classic.context import ArchiveClient, ContextFiles
+from wharfd.engine.build.classic.context import ArchiveClient, ContextFiles, OfferingClient
 from wharfd.engine.build.classic.failures import ClassicFailed, in_classic_words
 from wharfd.engine.build.classic.request import ClassicRequest, ImageMade, Told
 from wharfd.engine.build.classic.teller import Teller
@@ -20,12 +20,12 @@ from wharfd.engine.build.roots import LocalDirectory
 from wharfd.engine.images.platforms import host_platform
 from wharfd.engine.images.resolve import Images
 from wharfd.engine.images.tag import TagImage
-from wharfd.model.errors import EngineError, InvalidParameter
+from wharfd.model.errors import EngineError, Internal, InvalidParameter
 from wharfd.model.ids import short_id
 from wharfd.ports.host import Host
-from wharfd.ports.localtrees import HeldTree
 from wharfd.wire.dockerfile import Dockerfile, parse_dockerfile
 from wharfd.wire.dockerfile.instructions import Arg
+from wharfd.wire.gitref import parse_git_ref
 from wharfd.wire.oci import parse_platform
 from wharfd.wire.treedigest import TreeIndex
 
@@ -61,7 +61,6 @@ class ClassicBuild:
         images: Images,
         tag: TagImage,
         host: Host,
-        remote: Callable[[str], Awaitable[HeldTree]],
         new_id: Callable[[], str],
     ) -> None:
         self.builds = builds
@@ -69,7 +68,6 @@ class ClassicBuild:
         self.images = images
         self.tag = tag
         self.host = host
-        self.remote = remote
         self.new_id = new_id
         self.seen: deque[str] = deque(maxlen=SEEN)
 
@@ -77,16 +75,21 @@ class ClassicBuild:
         """`archive` is the request's body.  Raises before anything is told what is to be a status; afterwards ClassicFailed."""
         if asked.platform:
             parse_platform(asked.platform, host_platform(self.host))
-        tree = await (self.remote(asked.remote) if asked.remote else self.contexts.receive(archive))
+        teller = Teller(tell, room, self.new_id)
+        if asked.remote:
+            check_remote(asked.remote)
+            await self.build(asked, None, OfferingClient(asked.logins, asked.secrets), teller)
+            return
+        tree = await self.contexts.receive(archive)
         try:
             directory = LocalDirectory(tree, TreeIndex(tree.index()))
             path, text = await self.contexts.dockerfile(directory, asked.dockerfile)
             source = Source(directory, path, parse_dockerfile(text))
-            await self.build(asked, source, Teller(tell, room, self.new_id))
+            await self.build(asked, source, ArchiveClient(directory, asked.logins, asked.secrets), teller)
         finally:
             await self.contexts.drop(tree)
 
-    async def build(self, asked: ClassicRequest, source: Source, teller: Teller) -> None:
+    async def build(self, asked: ClassicRequest, source: Source | None, client: OfferingClient, teller: Teller) -> None:
         options = BuildOptions(
             ref=asked.build_id,
             entitlements=frozenset({"network.host"}),
@@ -96,10 +99,8 @@ class ClassicBuild:
             sequential=True,
             own_hostnames=True,
         )
-        client = ArchiveClient(source.directory, asked.logins, asked.secrets)
         async with self.builds.open(options, client, teller) as build:
-            work = Work(self, asked, source, client, teller, build)
-            await work.run()
+            await Work(self, asked, source, client, teller, build).run()
 
 
 class Work:
@@ -109,8 +110,8 @@ class Work:
         self,
         shop: ClassicBuild,
         asked: ClassicRequest,
-        source: Source,
-        client: ArchiveClient,
+        source: Source | None,
+        client: OfferingClient,
         teller: Teller,
         build: OpenBuild,
     ) -> None:
@@ -126,8 +127,9 @@ class Work:
 
     async def run(self) -> None:
         result = await self.result()
-        # Only now: the frontend has read the Dockerfile.
-        self.client.directory = await self.shop.contexts.leave_out(self.source.directory, self.source.path)
+        if self.source is not None and isinstance(self.client, ArchiveClient):
+            # Only now: the frontend has read the Dockerfile.
+            self.client.directory = await self.shop.contexts.leave_out(self.source.directory, self.source.path)
         label = label_text(self.asked.labels)
         self.total += len(result.steps) + bool(label)
         last = ""
@@ -147,22 +149,28 @@ class Work:
         except InvalidParameter:
             raise
         except EngineError as error:
-            stages, args = self.source.dockerfile.stages, self.source.dockerfile.global_args
-            self.total = len(args) + sum(1 + len(stage.commands) for stage in stages) + bool(self.asked.labels)
-            failed = next(
-                (stage.start for stage in stages if str(error).startswith(f"{stage.start.base}: ")), stages[0].start
-            )
-            for text in (*(arg.source for arg in args), failed.source):
+            if self.source is None:
+                raise Internal(f"error fetching: {error}") from error
+            dockerfile = self.source.dockerfile
+            self.total = len(dockerfile.global_args) + bool(self.asked.labels)
+            self.total += sum(1 + len(stage.commands) for stage in dockerfile.stages)
+            starts = [stage.start for stage in dockerfile.stages]
+            failed = next((start for start in starts if str(error).startswith(f"{start.base}: ")), starts[0])
+            for text in (*(arg.source for arg in dockerfile.global_args), failed.source):
                 self.begin(text)
             raise ClassicFailed(str(error).removeprefix(f"{failed.base}: ")) from error
 
     def attributes(self) -> dict[str, str]:
         asked = self.asked
         attributes = {
-            "filename": self.source.path,
+            **({"filename": self.source.path} if self.source is not None else {}),
             **{f"build-arg:{name}": value for name, value in asked.build_args.items() if value is not None},
             **{f"label:{name}": value for name, value in asked.labels.items()},
         }
+        if asked.remote:
+            attributes["context"] = asked.remote
+            if asked.dockerfile:
+                attributes["filename"] = asked.dockerfile
         if asked.target:
             attributes["target"] = asked.target
         if asked.platform:
@@ -191,8 +199,8 @@ class Work:
     async def step(self, step: Step, before: Output | None) -> str:
         """`before`: the root before it.  Returns the id of what it has come to."""
         self.begin(step.text)
-        if self.number <= len(self.source.dockerfile.global_args):
-            return ""  # before the first FROM
+        if not self.stages and not step.text.upper().startswith("FROM"):
+            return ""  # an ARG before the first FROM
         if step.is_run:
             self.teller.expect(step.output)
             if 0 < self.asked.limits.memory_bytes < MIN_MEMORY:
@@ -271,7 +279,7 @@ class Work:
             response = await self.build.export(result, [Export(type="image", attributes={"name": names})])
             image_id = response["containerimage.digest"]
         self.teller.tell(ImageMade(image_id))
-        unused = unused_args(self.source.dockerfile, self.asked.build_args)
+        unused = unused_args(self.source.dockerfile, self.asked.build_args) if self.source is not None else []
         if unused:
             self.teller.text(f"[Warning] One or more build-args [{' '.join(unused)}] were not consumed\n")
         self.teller.text(f"Successfully built {short_id(image_id)}\n")
@@ -280,16 +288,25 @@ class Work:
 
     def is_nothing(self, result: BuildResult) -> bool:
         """`FROM scratch` and not a word more."""
-        count = len(self.source.dockerfile.global_args) + 1
-        return len(result.steps) == count and result.steps[-1].output is None and not self.asked.labels
+        return self.is_only_from(result) and result.steps[-1].output is None
+
+    def is_only_from(self, result: BuildResult) -> bool:
+        """Besides ARGs before it."""
+        return not self.asked.labels and all(step.text.upper().startswith("ARG") for step in result.steps[:-1])
 
     def untouched(self, result: BuildResult) -> str | None:
         """The base image's name, if nothing but its name was asked for: it is the result."""
-        if self.asked.labels or len(result.steps) != len(self.source.dockerfile.global_args) + 1:
+        if not self.is_only_from(result):
             return None
         (output,) = result.roots.values()
         op = output.vertex.op if output is not None else None
         return op.ref if isinstance(op, ImageSource) else None
+
+
+def check_remote(address: str) -> None:
+    """Raises Internal, as dockerd does, for what is no address."""
+    if not address.startswith(("http://", "https://")) and parse_git_ref(address) is None:
+        raise Internal(f"remoteURL ({address}) could not be recognized as URL")
 
 
 def label_text(labels: Mapping[str, str]) -> str:

@@ -1,14 +1,12 @@
 """The build context of a classic build: an archive that comes with the request, or from somewhere else, unpacked once."""
 
 import posixpath
-import stat
 from collections.abc import AsyncIterator, Mapping
 
 from wharfd.engine.build.client import NothingOffered
 from wharfd.engine.build.rootfiles import LocalFiles
 from wharfd.engine.build.roots import LocalDirectory
 from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
-from wharfd.model.tree import TreeEntry
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.localtrees import HeldTree, LocalTreeStore
 from wharfd.wire.authconfig import AuthConfig
@@ -21,18 +19,12 @@ DOCKER_HUB = ("https://index.docker.io/v1/", "index.docker.io", "docker.io")
 MAX_TEXT = 16 << 20  # bytes of a Dockerfile
 
 
-class ArchiveClient(NothingOffered):
-    """A client that has sent an archive.  Satisfies `BuildClient` and `Uploaded`."""
+class OfferingClient(NothingOffered):
+    """A client that has sent logins and secrets along."""
 
-    def __init__(
-        self, directory: LocalDirectory, logins: Mapping[str, AuthConfig], secrets: Mapping[str, bytes]
-    ) -> None:
-        self.directory = directory
+    def __init__(self, logins: Mapping[str, AuthConfig], secrets: Mapping[str, bytes]) -> None:
         self.logins = logins
         self.secrets = secrets
-
-    async def uploaded(self) -> LocalDirectory:
-        return self.directory
 
     async def secret(self, secret_id: str) -> bytes:
         if secret_id in self.secrets:
@@ -42,6 +34,19 @@ class ArchiveClient(NothingOffered):
     async def credentials(self, host: str) -> AuthConfig | None:
         names = DOCKER_HUB if host in DOCKER_HUB else (host, f"https://{host}", f"http://{host}", f"https://{host}/v1/")
         return next((self.logins[name] for name in names if name in self.logins), None)
+
+
+class ArchiveClient(OfferingClient):
+    """One that has sent an archive, too.  Satisfies `Uploaded`."""
+
+    def __init__(
+        self, directory: LocalDirectory, logins: Mapping[str, AuthConfig], secrets: Mapping[str, bytes]
+    ) -> None:
+        super().__init__(logins, secrets)
+        self.directory = directory
+
+    async def uploaded(self) -> LocalDirectory:
+        return self.directory
 
 
 class ContextFiles:
@@ -59,14 +64,6 @@ class ContextFiles:
         except BaseException:
             await self.trees.drop(tree.id)
             raise
-        return tree
-
-    async def only(self, dockerfile: bytes) -> HeldTree:
-        """A context that is a Dockerfile and nothing else."""
-        tree = await self.trees.take()
-        writer = tree.write(TreeEntry(path=DOCKERFILE, mode=stat.S_IFREG | 0o644, size=len(dockerfile)))
-        writer.write(dockerfile)
-        writer.close()
         return tree
 
     async def drop(self, tree: HeldTree) -> None:
