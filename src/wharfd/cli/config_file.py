@@ -34,6 +34,7 @@ KEYS: dict[str, tuple[str, type]] = {
     "log-level": ("log_level", str),
     "bip": ("bip", str),
     "plugin-dirs": ("plugin_dirs", list),
+    "published-ports": ("published_ports", str),
     "bip6": ("bip6", str),
     "fixed-cidr": ("fixed_cidr", str),
     "fixed-cidr-v6": ("fixed_cidr_v6", str),
@@ -264,6 +265,7 @@ def check(settings: Settings) -> None:
         raise ConfigError(f"cgroup-parent {settings.cgroup_parent} must not lead upwards")
     for name, value, known in (
         ("log-driver", settings.log_driver, LOG_DRIVERS),
+        ("published-ports", settings.published_ports, ("direct", "input")),
         ("default-ipc-mode", settings.default_ipc_mode, ("private", "shareable")),
         ("default-cgroupns-mode", settings.default_cgroupns_mode, ("", "private", "host")),
     ):

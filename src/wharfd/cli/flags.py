@@ -93,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
         ("--fixed-cidr",): ("fixed_cidr", "where containers of the default bridge get their addresses, as CIDR"),
         ("--fixed-cidr-v6",): ("fixed_cidr_v6", "IPv6 subnet of the default bridge"),
         ("--ip",): ("ip", "address at which ports of the default bridge are published that name none"),
+        ("--published-ports",): (
+            "published_ports",
+            "direct, or input: what comes from outside passes the host's own input rules (ufw, firewalld)",
+        ),
         ("-b", "--bridge"): ("bridge", "name of the default bridge's link"),
         ("--mtu",): ("mtu", "MTU of the default bridge"),
         ("--default-runtime",): ("default_runtime", "OCI runtime of containers that ask for none"),

@@ -29,6 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ip: str = "0.0.0.0"  # where ports are published that name no address, on the default bridge
     default_address_pools: list[AddressArea] = []  # empty: the built-in ones
     default_network_opts: dict[str, dict[str, str]] = {}  # driver -> options of networks that do not say otherwise
+    published_ports: str = "direct"  # or "input": through the host's own rules for what comes in
     host_gateway_ips: list[str] = []  # empty: those of the default bridge
     bridge: str = "wharf0"
     mtu: int = 1500

@@ -39,6 +39,7 @@ class BridgeDefaults:
     icc: bool = True
     host_binding: str = "0.0.0.0"
     areas: Sequence[tuple[str, int]] = ()
+    obey_input: bool = False  # published ports obey the host's own rules for what comes in
 
     def options(self) -> dict[str, str]:
         return {

@@ -84,11 +84,11 @@ class BridgeNetwork:
         self.clock = clock
         self.defaults = defaults
         self.owner = table = defaults.table
-        self.firewall = Firewall(table)
+        self.firewall = Firewall(table, obey_input=defaults.obey_input)
         self.rules = asyncio.Lock()
         self.openings = Openings(pool)
         self.guard = Guard({table: self.restore_rules, **dict.fromkeys(OTHERS, self.openings.make)})
-        self.publisher = Publisher(self.pool, self.change_rules)
+        self.publisher = Publisher(self.pool, self.change_rules, relays_all=defaults.obey_input)
         self.netlink: Netlink | None = None
         self.routes: RouteWatch | None = None
         self.nets: dict[NetworkId, Net] = {}

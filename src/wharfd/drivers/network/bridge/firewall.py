@@ -50,6 +50,7 @@ RULES = """
     chain prerouting {
         type nat hook prerouting priority dstnat; policy accept;
         ip daddr 127.0.0.0/8 return
+        @INPUT@
         fib daddr type local jump publish
     }
     chain output {
@@ -142,7 +143,11 @@ def own_element(address: str) -> Element:
     return ("self6" if ":" in address else "self4", f"{address} . {address}", "")
 
 
-def ruleset(table: str, elements: Iterable[Element]) -> str:
+OBEY_INPUT = "iifname != @bridges return"
+"""What others send to a published port goes to the host's own sockets, through the host's rules for what comes in, and a relay."""
+
+
+def ruleset(table: str, elements: Iterable[Element], *, obey_input: bool = False) -> str:
     """The text for `nft` that replaces the whole table.  A pure function, so that tests can read it."""
     by_set: dict[str, list[str]] = {name: [] for name in SETS}
     for kind, key, value in elements:
@@ -157,7 +162,7 @@ def ruleset(table: str, elements: Iterable[Element]) -> str:
             f"delete table inet {table}",
             f"table inet {table} {{",
             *sets,
-            RULES.strip("\n"),
+            RULES.strip("\n").replace("        @INPUT@\n", f"        {OBEY_INPUT}\n" if obey_input else ""),
             "}",
         ]
     )
@@ -178,15 +183,17 @@ class Firewall:
     It remembers what is in force, and puts all of it back when the table has gone or has lost something.
     """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, *, obey_input: bool = False) -> None:
         self.table = table
+        self.obey_input = obey_input
         self.nft: Nft | None = None
         self.elements: dict[tuple[str, str], str] = {}
         self.whole: Counter[str] = Counter()  # the shape of the table when it had just been applied
 
     def apply(self) -> None:
         """The whole table.  Raises Unavailable in words."""
-        self.run(ruleset(self.table, [(kind, key, value) for (kind, key), value in self.elements.items()]))
+        elements = [(kind, key, value) for (kind, key), value in self.elements.items()]
+        self.run(ruleset(self.table, elements, obey_input=self.obey_input))
         self.whole = self.whole or self.shape()
 
     def restore(self) -> bool:

@@ -35,7 +35,9 @@ class Published:
 
 
 class Publisher:
-    def __init__(self, pool: Pool, change_rules: ChangeRules) -> None:
+    def __init__(self, pool: Pool, change_rules: ChangeRules, *, relays_all: bool = False) -> None:
+        """`relays_all`: what comes from outside is not sent on by rules."""
+        self.relays_all = relays_all
         self.pool = pool
         self.change_rules = change_rules
         self.book = HostPorts()
@@ -94,7 +96,7 @@ class Publisher:
                 tcp = TcpRelay(each.socket.dup(), address, each.port.port)
                 published.relays.append(tcp)
                 await tcp.open()
-            elif each.port.protocol == "udp" and is_ipv6:
+            elif each.port.protocol == "udp" and (is_ipv6 or self.relays_all):
                 udp = UdpRelay(each.socket.dup(), address, each.port.port)
                 published.relays.append(udp)
                 await udp.open()
