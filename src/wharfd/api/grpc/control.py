@@ -1,10 +1,11 @@
 """BuildKit's control service: a build is one call of Solve, told of by Status; workers, cache and history."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from wharfd.api.grpc.gateway import OpenBuild, OpenBuilds, cache_refs
+from wharfd.api.grpc.gateway import WAIT_S, OpenBuild, OpenBuilds, cache_refs
 from wharfd.api.grpc.methods import streaming, unary
 from wharfd.api.grpc.progress import encode_updates
 from wharfd.api.grpc.rpc import Handler
@@ -159,8 +160,12 @@ class Control:
         if build is None:
             try:
                 return self._builds.status(ref)
-            except NotFound:
-                build = await self._builds.wait_for(ref)
+            except NotFound as e:
+                try:
+                    async with asyncio.timeout(WAIT_S):
+                        build = await self._builds.wait_for(ref)
+                except TimeoutError:
+                    raise NotFound(f"no such job {ref}") from e
         return build.updates()
 
 
