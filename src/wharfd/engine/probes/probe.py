@@ -36,7 +36,7 @@ class Probe:
         began_ns = self.clock.now_ns()
         try:
             code, output = await self.run(record, check)
-        except EngineError as error:
+        except (EngineError, OSError) as error:  # no more descriptors, for one: the next probe may fare better
             code, output = NO_ANSWER, str(error)
         return HealthResult(start_ns=began_ns, end_ns=self.clock.now_ns(), exit_code=code, output=output)
 
