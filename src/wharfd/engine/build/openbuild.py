@@ -1,5 +1,6 @@
 """One build that is open: satisfies `service.Build`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 from wharfd.engine.build.exporters.all import TITLES, Exporters
@@ -56,6 +57,7 @@ class OpenBuild:
         self.exports: list[Export] = []
         self.warnings = 0
         self.attributes: dict[str, str] = {}
+        self.resolving: dict[str, asyncio.Lock] = {}
         self.resolved: dict[tuple[str, str, ResolveMode], ResolvedImageSource] = {}
 
     @property
@@ -94,9 +96,14 @@ class OpenBuild:
     ) -> ResolvedImageSource:
         name = str(parse_normalised(ref).with_default_tag())
         key = (name, str(platform), mode)
-        known = self.resolved.get(key)
-        if known is not None:
-            return known
+        async with self.resolving.setdefault(name, asyncio.Lock()):
+            if key not in self.resolved:
+                self.resolved[key] = await self.look_up(name, platform, mode, log_name)
+        return self.resolved[key]
+
+    async def look_up(
+        self, name: str, platform: Platform | None, mode: ResolveMode, log_name: str
+    ) -> ResolvedImageSource:
         report = self.activity(log_name or f"resolve image config for {name}")
         try:
             found = await self.images.resolve(name, platform, mode, self.scene, report)
@@ -104,7 +111,6 @@ class OpenBuild:
             report.complete(error=str(error))
             raise
         report.complete()
-        self.resolved[key] = found
         return found
 
     def warn(self, warning: Warned) -> None:
