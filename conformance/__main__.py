@@ -103,7 +103,7 @@ def main() -> int:
             print(f"{each.title}  ({each.place})")
         print(f"{len(chosen)} scenarios")
         return 0
-    programs = Programs.find(args.docker)
+    programs = Programs.find(args.docker, {each.client for each in chosen})
     outcomes: list[Outcome] = []
 
     def tell(outcome: Outcome) -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,10 +27,14 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Programs:
-    docker: str  # path of the docker command line; empty if there is none
+    """`docker`: path of the docker command line; empty if there is none.  `modules`: where dockerode lies, or why it does not."""
+
+    docker: str
+    modules: Path | str
 
     @classmethod
-    def find(cls, docker: str = "") -> "Programs":
+    def find(cls, docker: str, clients: Collection[str]) -> "Programs":
+        """What is there; dockerode is fetched if it is among the clients."""
         fetched = FETCHED / "docker"
         ways = (
             docker,
@@ -38,7 +42,17 @@ class Programs:
             str(fetched) if fetched.exists() else "",
             shutil.which("docker"),
         )
-        return cls(docker=next((way for way in ways if way), ""))
+        modules = node_modules() if node.CLIENT in clients else ""
+        return cls(docker=next((way for way in ways if way), ""), modules=modules)
+
+
+def node_modules() -> Path | str:
+    if not shutil.which("node") or not shutil.which("npm"):
+        return "there is no node and npm: install Debian's packages nodejs and npm"
+    try:
+        return node.install(OWN / "dockerode")
+    except RuntimeError as e:
+        return str(e)
 
 
 @contextlib.contextmanager
@@ -65,13 +79,9 @@ def open_aiodocker(target: Target, programs: Programs) -> Iterator[aio.Aio]:
 
 @contextlib.contextmanager
 def open_dockerode(target: Target, programs: Programs) -> Iterator[node.Node]:
-    if not shutil.which("node") or not shutil.which("npm"):
-        raise Missing("there is no node and npm: install Debian's packages nodejs and npm")
-    try:
-        modules = node.install(OWN / "dockerode")
-    except RuntimeError as e:
-        raise Missing(str(e)) from e
-    with node.open_node(target, modules) as client:
+    if isinstance(programs.modules, str):
+        raise Missing(programs.modules)
+    with node.open_node(target, programs.modules) as client:
         yield client
 
 

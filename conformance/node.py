@@ -96,14 +96,15 @@ def open_node(target: Target, modules: Path) -> Iterator[Node]:
 def install(place: Path) -> Path:
     """dockerode as locked; returns the directory of modules.  RuntimeError with npm's words when it cannot be had."""
     lock = (PACKAGE / "package-lock.json").read_bytes()
-    installed = place / "package-lock.json"
-    if not installed.exists() or installed.read_bytes() != lock or not (place / "node_modules").is_dir():
+    done_file = place / "installed"
+    if not done_file.exists() or done_file.read_bytes() != lock:
         place.mkdir(parents=True, exist_ok=True)
+        done_file.unlink(missing_ok=True)
         (place / "package.json").write_bytes((PACKAGE / "package.json").read_bytes())
-        installed.write_bytes(lock)
+        (place / "package-lock.json").write_bytes(lock)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
         if done.returncode:
-            installed.unlink()
             raise RuntimeError(f"npm ci: {(done.stderr or done.stdout).strip()[-400:]}")
+        done_file.write_bytes(lock)
     return place / "node_modules"
