@@ -1,6 +1,7 @@
 """How much room everything takes, for `docker system df`.
 
-What images take stands in their records; writable layers and volumes are measured, one after the other and only if they are asked for.
+What images take stands in their records; writable layers and volumes are measured, one after the other and only if they are asked for,
+large volumes not at every question (`volumes/sizes.py`).
 Calls that come while one is measuring get its answer.
 """
 
@@ -18,6 +19,7 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.tasks import Tasks
 from wharfd.engine.volumes.list import users
 from wharfd.engine.volumes.make import LOCAL
+from wharfd.engine.volumes.sizes import VolumeSizes
 from wharfd.model.errors import NotFound
 from wharfd.model.volume import VolumeRecord
 from wharfd.ports.volumes import VolumeDriver
@@ -104,6 +106,7 @@ class DiskUsage:
         self.images = images
         self.volumes = volumes
         self.build_cache = build_cache
+        self.sizes = VolumeSizes()
         self.joined_containers = Joined(tasks, self.of_containers, "usage:containers")
         self.joined_volumes = Joined(tasks, self.of_volumes, "usage:volumes")
 
@@ -144,6 +147,7 @@ class DiskUsage:
             VolumeItem(volume, await self.size_of(volume), len(used.get(volume.name, ())))
             for volume in list(self.ledger.volumes.values())
         ]
+        self.sizes.forget()
         return VolumesUsage(totals_of([(max(each.size_bytes, 0), each.users > 0) for each in items]), items)
 
     async def size_of(self, volume: VolumeRecord) -> int:
@@ -151,7 +155,7 @@ class DiskUsage:
         if volume.options or volume.driver != LOCAL:
             return UNKNOWN_SIZE
         try:
-            return await self.volumes[volume.driver].size(volume)
+            return await self.sizes.of(volume.name, volume.created_ns, lambda: self.volumes[volume.driver].size(volume))
         except NotFound:  # it has been removed meanwhile
             return 0
 

@@ -21,6 +21,7 @@ from wharfd.api.handlers.volumes import VolumeHandlers
 from wharfd.engine.volumes.create import CreateVolume
 from wharfd.engine.volumes.prune import PruneVolumes
 from wharfd.engine.volumes.remove import RemoveVolume
+from wharfd.engine.volumes.shared import SharedListing
 
 
 class Engine:
@@ -50,6 +51,7 @@ class Engine:
             ),
             VolumeHandlers(
                 ledger=maker.ledger,
+                shared=SharedListing(ledger=maker.ledger, clock=maker.clock, drivers=drivers),
                 create=CreateVolume(ledger=maker.ledger, locks=maker.locks, maker=maker.volume_maker),
                 remove=remove,
                 prune=PruneVolumes(ledger=maker.ledger, clock=maker.clock, drivers=drivers, remove=remove),
