@@ -177,7 +177,6 @@ def bridge_defaults(settings: Settings) -> BridgeDefaults:
         icc=settings.icc,
         host_binding=settings.ip,
         obey_input=settings.published_ports == "input",
-        obey_input=settings.published_ports == "input",
         areas=[(area.base, area.size) for area in settings.default_address_pools],
     )
 
