@@ -71,6 +71,15 @@ async def test_bytes_right_behind_a_json_body(rig: Rig) -> None:
     assert await client.take_all() == b"body={} stdin=input"
 
 
+async def test_after_an_upgrade_an_unread_body_of_known_length_is_passed_over(rig: Rig) -> None:
+    client = await rig.connect()
+    await client.request("POST /echo", *UPGRADE, "Content-Length: 15", body=b'{"stdin":')
+    await client.head()
+    await client.send(b"true} input")
+    client.half_close()
+    assert await client.take_all() == b"input<end>"
+
+
 async def test_bytes_right_behind_a_chunked_body(rig: Rig) -> None:
     client = await rig.connect()
     await client.request("POST /exec", "Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\n\r\ninput")

@@ -111,7 +111,8 @@ class Request:
         """Take the connection as a byte stream; its head is sent now.  It is closed when the handler returns.
 
         `status` None: 101 if the client sent an Upgrade header, else 200.  What is unread of the body belongs to the stream: raw after
-        an upgrade (dockerode announces a chunked body there and then sends none), decoded otherwise, its end being a half-close.
+        an upgrade (dockerode announces a chunked body there and then sends none), decoded otherwise, its end being a half-close.  After
+        an upgrade a body of announced length is passed over: dockerode sends the query's options once more as one.
 
         Raises:
             ClientGone: the client is not there any more.
@@ -123,7 +124,8 @@ class Request:
         is_raw = (
             status == 101 or not self.head.is_chunked or (self.opened_body is not None and self.opened_body.is_done)
         )
-        self.hijacked = HijackedStream(self.channel, None if is_raw else self.body)
+        has_length = status == 101 and self.head.has_body and not self.head.is_chunked
+        self.hijacked = HijackedStream(self.channel, None if is_raw else self.body, self.body if has_length else None)
         self.channel.watch_hangup()
         return self.hijacked
 

@@ -113,18 +113,21 @@ class ResponseStream:
 class HijackedStream:
     """A connection after its upgrade: bytes in both directions, each closed on its own.
 
-    Nothing is buffered on the way out; what came right behind the request's head is read first.
+    Nothing is buffered on the way out; what came right behind the request is read first.
     """
 
-    def __init__(self, channel: Channel, body: Body | None) -> None:
+    def __init__(self, channel: Channel, body: Body | None, unwanted: Body | None = None) -> None:
         self._channel = channel
         self._body = body  # a body that is still to be decoded: its end is the end of input
+        self._unwanted = unwanted  # a body that nobody has read: the input begins behind it
         self._rest = b""  # taken from the channel, but beyond the last read's limit
         self._is_eof_written = False
         self._is_closed = False
 
     async def read(self, limit: int = 1 << 20) -> bytes:
         """At least one byte and at most `limit`; empty when the client sends no more (half-close, full close, reset)."""
+        if self._unwanted is not None and not await self.pass_over(self._unwanted):
+            return b""
         if self._rest:
             data = self._rest
         elif self._body is not None:
@@ -138,6 +141,16 @@ class HijackedStream:
             return b""
         self._rest = data[limit:]
         return data[:limit]
+
+    async def pass_over(self, body: Body) -> bool:
+        """False if the client has left before its end."""
+        try:
+            while await body.read_some():
+                pass
+        except ClientGone:
+            return False
+        self._unwanted = None
+        return True
 
     async def write(self, data: Chunk) -> None:
         """Send; waits while the client is behind.  `data` must not change afterwards.  Raises ClientGone."""
