@@ -69,6 +69,7 @@ unit() {
     running
     life 'check /root/written'
     say "power cut, while containers are being created"
+    : > "$dir/churned"
     life churn > "$dir/churned" 2>/dev/null &
     churning=$!
     tries=0
