@@ -116,7 +116,9 @@ def test_other_rules_are_left_alone_and_named(engine: Engine, world: str) -> Non
     engine.start()
     assert engine.inside("nft list table inet mine") == before
     assert "nft chain inet mine through drops what is forwarded" in engine.log.read_text()
-    engine.inside("nft add rule inet mine through iifgroup 2375 accept; nft add rule inet mine through oifgroup 2375 accept")
+    engine.inside(
+        "nft add rule inet mine through iifgroup 2375 accept; nft add rule inet mine through oifgroup 2375 accept"
+    )
     works(engine, world)
 
 
