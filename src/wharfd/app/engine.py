@@ -248,6 +248,7 @@ class Engine:
             tasks=tasks,
             images=self.images,
             pull=self.exchange.pull,
+            push=self.exchange.push,
             planner=self.planner,
             name_files=name_files,
             attachment=attachment,

@@ -16,6 +16,15 @@ from wharfd.model.tree import DigestedEntry, RootView, Selection, TreeEntry
 from wharfd.ports.archives import ArchiveStream
 
 
+class RootReader(Protocol):
+    """One root, held ready.  To be closed."""
+
+    async def read(self, path: str, offset: int, length: int) -> bytes:
+        """Of a regular file; a link at the end of the path is not followed."""
+
+    async def close(self) -> None: ...
+
+
 class BuildFiles(Protocol):
     async def apply(self, target: RootView, roots: Sequence[RootView], actions: Sequence[AnyAction]) -> int:
         """Change the target.  Root numbers of the actions count `roots`, -1 is the target.
@@ -36,6 +45,9 @@ class BuildFiles(Protocol):
 
     async def list(self, view: RootView, path: str) -> Sequence[TreeEntry]:
         """A directory's entries, called by their names."""
+
+    async def reader(self, view: RootView) -> RootReader:
+        """For many files of one root."""
 
     async def tree(self, view: RootView) -> Sequence[TreeEntry]:
         """Everything but the root, a directory before what is in it."""

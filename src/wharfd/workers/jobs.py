@@ -28,6 +28,7 @@ from wharfd.workers.protocol import (
     ReceiveContext,
     RemoveTree,
     ResolvePath,
+    ServeRoot,
     SplitArchive,
     StatEntry,
     StatPath,
@@ -74,6 +75,7 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             | ListTree()
             | ExportTree()
             | ReceiveContext()
+            | ServeRoot()
             | FinishRun()
             | FetchUrl()
             | PackLayer()

@@ -140,6 +140,12 @@ class ExportTree(msgspec.Struct, frozen=True, tag=True):
     clamp_ns: int | None = None
 
 
+class ServeRoot(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 is a socket over which files are asked for (see `build/serving.py`).  Answer: nothing."""
+
+    view: RootView
+
+
 class ReceiveContext(msgspec.Struct, frozen=True, tag=True):
     """Descriptor 0 gives the archive.  Answer: list of `DigestedEntry`."""
 
@@ -201,6 +207,7 @@ Job = (
     | ListTree
     | ExportTree
     | ReceiveContext
+    | ServeRoot
     | FinishRun
     | FetchUrl
     | PackLayer

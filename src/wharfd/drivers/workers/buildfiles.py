@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from types import NoneType
 
 from wharfd.drivers.workers.pool import Outflow, WorkerPool
+from wharfd.drivers.workers.served import ServedRoot
 from wharfd.model.archive import IngestedLayer
 from wharfd.model.fileactions import AnyAction
 from wharfd.model.ids import Digest
@@ -51,6 +52,11 @@ class WorkerBuildFiles:
     async def list(self, view: RootView, path: str) -> Sequence[TreeEntry]:
         async with self.pool.heavy:
             return await self.pool.run(ListDirectory(view, path), list[TreeEntry])
+
+    async def reader(self, view: RootView) -> ServedRoot:
+        served = ServedRoot(self.pool)
+        await served.begin(view)
+        return served
 
     async def tree(self, view: RootView) -> Sequence[TreeEntry]:
         async with self.pool.heavy:

@@ -14,7 +14,7 @@ from wharfd.engine.build.execution.steps import ExecSteps
 from wharfd.engine.build.exporters.all import Exporters
 from wharfd.engine.build.exporters.archives import ArchiveExporter, TarExporter
 from wharfd.engine.build.exporters.directories import DirectoryExporter
-from wharfd.engine.build.exporters.images import ImageExporter
+from wharfd.engine.build.exporters.images import ImageExporter, Push
 from wharfd.engine.build.exporters.imaging import ImageMaker
 from wharfd.engine.build.exporters.layers import LayerArchives
 from wharfd.engine.build.filesteps import FileSteps
@@ -24,6 +24,7 @@ from wharfd.engine.build.prune import PruneBuildCache
 from wharfd.engine.build.solver import Workshop
 from wharfd.engine.build.sources.all import AllSources
 from wharfd.engine.build.sources.images import ImageSources, Pull
+from wharfd.engine.build.sources.layouts import LayoutSources
 from wharfd.engine.build.sources.local import LocalSources
 from wharfd.engine.build.sources.remote import RemoteSources
 from wharfd.engine.build.steps import AllSteps
@@ -96,6 +97,7 @@ def assemble_build(
     tasks: Tasks,
     images: ImageUseCases,
     pull: Pull,
+    push: Push,
     planner: Planner,
     name_files: NameFiles,
     attachment: Attachment,
@@ -151,6 +153,9 @@ def assemble_build(
         sources=AllSources(
             images=image_sources,
             local=local,
+            layouts=LayoutSources(
+                content=ports.content, unpacking=images.unpacking, images=image_sources, host=ports.host
+            ),
             remote=RemoteSources(
                 clock=clock,
                 cache=cache,
@@ -184,7 +189,7 @@ def assemble_build(
         images=image_sources,
         local=local,
         steps=file_steps,
-        exporters=exporters(ports, clock, images, archives, file_steps),
+        exporters=exporters(ports, clock, images, archives, file_steps, push),
         frontends={"dockerfile.v0": dockerfile_frontend, "gateway.v0": gateway_frontend},
         history=history,
         after_build=prune.soon,
@@ -210,7 +215,7 @@ def assemble_build(
 
 
 def exporters(
-    ports: BuildPorts, clock: Clock, images: ImageUseCases, archives: LayerArchives, steps: FileSteps
+    ports: BuildPorts, clock: Clock, images: ImageUseCases, archives: LayerArchives, steps: FileSteps, push: Push
 ) -> Exporters:
     maker = ImageMaker(content=ports.content, clock=clock, host=ports.host, archives=archives)
     into_store = ImageExporter(
@@ -219,8 +224,10 @@ def exporters(
         publisher=images.publisher,
         garbage=images.garbage,
         leases=images.leases,
+        push=push,
     )
     return Exporters(
+        layers=archives,
         images=into_store,
         archives=ArchiveExporter(
             content=ports.content, maker=maker, garbage=images.garbage, leases=images.leases, images=into_store

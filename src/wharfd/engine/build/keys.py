@@ -8,12 +8,12 @@ secrets do not count.
 The quick key is made from the inputs' keys alone.  It finds a step of which nothing has changed without looking at any content.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from wharfd.engine.build.graph import Vertex, content_digest
+from wharfd.engine.build.graph import Output, Vertex, content_digest
 from wharfd.engine.build.ops import BindMount, Copy, ExecOp, FileOp, LocalSource
 from wharfd.model.ids import Digest
 from wharfd.model.tree import Selection
@@ -61,6 +61,18 @@ def selection_of(action: Copy) -> Selection:
         exclude=action.exclude,
         required=action.required,
     )
+
+
+def spine(outputs: Iterable[Output | None]) -> set[Digest]:
+    """The vertices whose layers these outputs consist of: what they are built on, and so on down."""
+    found: set[Digest] = set()
+    pending = [output.vertex for output in outputs if output is not None]
+    while pending:
+        vertex = pending.pop()
+        if vertex.digest not in found:
+            found.add(vertex.digest)
+            pending += [each.vertex for each, use in zip(vertex.inputs, uses(vertex), strict=True) if use.is_base]
+    return found
 
 
 def is_read(vertex: Vertex) -> bool:

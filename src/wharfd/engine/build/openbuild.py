@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from wharfd.engine.build.exporters.all import TITLES, Exporters
 from wharfd.engine.build.filesteps import FileSteps
-from wharfd.engine.build.graph import Output, content_digest
+from wharfd.engine.build.graph import Output, Vertex, content_digest
+from wharfd.engine.build.keys import spine
 from wharfd.engine.build.ops import ResolveMode
 from wharfd.engine.build.progress import Update, VertexUpdate, Warned
 from wharfd.engine.build.progresslog import ProgressLog
@@ -17,7 +18,9 @@ from wharfd.engine.build.scene import Scene
 from wharfd.engine.build.service import Frontend
 from wharfd.engine.build.solver import Solver
 from wharfd.engine.build.sources.images import ImageSources
+from wharfd.model.build import CacheRecord
 from wharfd.model.errors import EngineError, InvalidParameter, NotImplementedHere
+from wharfd.model.ids import ChainId
 from wharfd.model.tree import TreeEntry
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.clock import Clock
@@ -136,6 +139,7 @@ class OpenBuild:
 
     async def export(self, result: BuildResult, exports: Sequence[Export]) -> Mapping[str, str]:
         self.exports = list(exports)
+        self.expect(result, exports)
         platforms = list(result.roots)
         found = await self.solver.roots([result.roots[platform] for platform in platforms])
         roots = dict(zip(platforms, found, strict=True))
@@ -147,13 +151,27 @@ class OpenBuild:
                 continue
             report = self.activity(TITLES.get(export.type, f"exporting to {export.type}"))
             try:
-                response |= await self.exporters(export, result, roots, report)
+                response |= await self.exporters(export, result, roots, report, self.scene.client)
             except EngineError as error:
                 report.complete(error=str(error))
                 raise
             report.complete()
         self.response = response
         return response
+
+    def expect(self, result: BuildResult, exports: Sequence[Export]) -> None:
+        """Layers are packed beside the steps that come after them."""
+        take = self.exporters.expect(exports, result)
+        if take is None:
+            return
+        wanted = spine(result.roots.values())
+
+        def on_result(vertex: Vertex, record: CacheRecord) -> None:
+            if vertex.digest in wanted:
+                for layer in record.made:
+                    take(ChainId(layer))
+
+        self.solver.on_result.append(on_result)
 
     def updates(self) -> AsyncIterator[Sequence[Update]]:
         return self.log.follow()

@@ -10,6 +10,7 @@ from wharfd.workers.build.context import receive_context
 from wharfd.workers.build.digests import digest_selections
 from wharfd.workers.build.looking import list_directory, list_tree, read_range, resolve, stat_entry
 from wharfd.workers.build.packing import export_tree, pack_layer
+from wharfd.workers.build.serving import serve_root
 from wharfd.workers.build.stubs import finish_run
 from wharfd.workers.protocol import (
     ApplyActions,
@@ -23,6 +24,7 @@ from wharfd.workers.protocol import (
     ReadRange,
     ReceiveContext,
     ResolvePath,
+    ServeRoot,
     StatEntry,
 )
 
@@ -47,6 +49,7 @@ BuildJob = (
     | ListTree
     | ExportTree
     | ReceiveContext
+    | ServeRoot
     | FinishRun
     | FetchUrl
     | PackLayer
@@ -71,6 +74,9 @@ def run(job: BuildJob, descriptors: Sequence[int]) -> Answer:
             return list_tree(view)
         case ExportTree():
             export_tree(descriptors[0], job)
+            return None
+        case ServeRoot(view):
+            serve_root(descriptors[0], view)
             return None
         case ReceiveContext(into):
             return receive_context(descriptors[0], into)

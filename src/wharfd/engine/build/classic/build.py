@@ -132,6 +132,7 @@ class Work:
             self.client.directory = await self.shop.contexts.leave_out(self.source.directory, self.source.path)
         label = label_text(self.asked.labels)
         self.total += len(result.steps) + bool(label)
+        self.build.expect(result, [self.export()])
         last = ""
         before: Output | None = None
         for step in result.steps:
@@ -266,8 +267,10 @@ class Work:
 
     # the end
 
+    def export(self) -> Export:
+        return Export(type="image", attributes={"name": ",".join(str(name) for name in self.asked.names)})
+
     async def finish(self, result: BuildResult) -> None:
-        names = ",".join(str(name) for name in self.asked.names)
         base = self.untouched(result)
         if base is not None:
             image_id: str = self.shop.images.find(base).id
@@ -276,7 +279,7 @@ class Work:
         else:
             if self.is_nothing(result):
                 raise ClassicFailed("No image was generated. Is your Dockerfile empty?")
-            response = await self.build.export(result, [Export(type="image", attributes={"name": names})])
+            response = await self.build.export(result, [self.export()])
             image_id = response["containerimage.digest"]
         self.teller.tell(ImageMade(image_id))
         unused = unused_args(self.source.dockerfile, self.asked.build_args) if self.source is not None else []

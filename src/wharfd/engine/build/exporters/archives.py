@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 
-from wharfd.engine.build.client import ExportTarget
+from wharfd.engine.build.client import BuildClient, ExportTarget
 from wharfd.engine.build.exporters.images import ImageExporter, names_of
 from wharfd.engine.build.exporters.imaging import ImageMaker, MadeImage, epoch
 from wharfd.engine.build.filesteps import FileSteps
@@ -42,11 +42,12 @@ class ArchiveExporter:
         attributes: Mapping[str, str],
         report: Report,
         target: ExportTarget | None,
+        client: BuildClient,
         *,
         for_docker: bool,
     ) -> Mapping[str, str]:
         if target is None:
-            return await self.images(result, roots, attributes, report)
+            return await self.images(result, roots, attributes, report, client)
         if for_docker and len(roots) > 1:
             raise InvalidParameter("docker exporter does not currently support exporting manifest lists")
         names = names_of(attributes)

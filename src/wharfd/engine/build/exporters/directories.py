@@ -1,5 +1,6 @@
 """Results as files in a directory of the client's (`local`)."""
 
+import asyncio
 import stat
 from collections.abc import AsyncIterator, Mapping
 
@@ -13,9 +14,9 @@ from wharfd.engine.build.requests import BuildResult
 from wharfd.engine.build.roots import Root
 from wharfd.model.errors import InvalidParameter, NotFound
 from wharfd.model.tree import RootView, TreeEntry
-from wharfd.ports.buildfiles import BuildFiles
+from wharfd.ports.buildfiles import BuildFiles, RootReader
 
-PIECE_BYTES = 4 << 20
+PIECE_BYTES = 1 << 20
 
 
 class RootTree:
@@ -25,6 +26,8 @@ class RootTree:
         self.files = files
         self.views = views
         self.clamp_ns = clamp_ns
+        self.opening = asyncio.Lock()
+        self.readers: dict[str, RootReader] = {}
 
     async def entries(self) -> AsyncIterator[TreeEntry]:
         for prefix, view in self.views.items():
@@ -48,12 +51,20 @@ class RootTree:
         if prefix is None:
             raise NotFound(f"open {path}: no such file or directory")
         inner = path[len(prefix) + 1 :] if prefix else path
+        async with self.opening:
+            reader = self.readers.get(prefix)
+            if reader is None:
+                reader = self.readers[prefix] = await self.files.reader(self.views[prefix])
         offset = 0
-        while data := await self.files.read(self.views[prefix], inner, offset, PIECE_BYTES):
+        while data := await reader.read(inner, offset, PIECE_BYTES):
             yield data
             offset += len(data)
             if len(data) < PIECE_BYTES:
                 return
+
+    async def close(self) -> None:
+        for reader in self.readers.values():
+            await reader.close()
 
 
 class DirectoryExporter:
@@ -78,6 +89,10 @@ class DirectoryExporter:
         if len(views) < len(roots):
             raise InvalidParameter("the files of several platforms in one directory")
         report.status("copying files")
-        await target.tree(RootTree(self.files, views, epoch(attributes, result)))
+        tree = RootTree(self.files, views, epoch(attributes, result))
+        try:
+            await target.tree(tree)
+        finally:
+            await tree.close()
         report.status("copying files", is_done=True)
         return {}

@@ -75,14 +75,22 @@ class LayerArchives:
     def may_use(self, original: LayerBlob, packing: Packing) -> bool:
         return not packing.force or layer_compression(original.media_type) == packing.compression
 
+    def make_early(self, layer: ChainId, packing: Packing) -> None:
+        """It will be wanted.  Who wants it then joins, and hears of what went wrong."""
+        if self.known(layer, packing) is None:
+            self.begin(layer, packing)
+
     async def made(self, layer: ChainId, packing: Packing) -> LayerBlob:
         """Goes on if the caller is cancelled: the next build will want it, too."""
+        return await asyncio.shield(self.begin(layer, packing))
+
+    def begin(self, layer: ChainId, packing: Packing) -> "asyncio.Future[LayerBlob]":
         key = f"{layer} {packing.name}"
         future = self.making.get(key)
         if future is None:
             future = self.making[key] = asyncio.get_running_loop().create_future()
             self.tasks.spawn(self.make(key, layer, packing, future), f"build-pack:{layer[7:19]}")
-        return await asyncio.shield(future)
+        return future
 
     async def make(self, key: str, layer: ChainId, packing: Packing, future: "asyncio.Future[LayerBlob]") -> None:
         try:

@@ -1,6 +1,6 @@
 """FROM: an image of the store, brought from its registry if it is not there."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from wharfd.engine.build.cache import BuildCache
@@ -21,7 +21,7 @@ from wharfd.model.image import ImagePlatform
 from wharfd.ports.content import ContentStore
 from wharfd.ports.host import Host
 from wharfd.wire.authconfig import AuthConfig
-from wharfd.wire.oci import Platform, decode_manifest
+from wharfd.wire.oci import Manifest, Platform, decode_manifest
 from wharfd.wire.reference import Reference, parse_normalised
 
 AS_IT_CAME = "original"  # how a layer was packed that was packed by somebody else
@@ -92,6 +92,9 @@ class ImageSources:
         if all(self.cache.blob(layer, AS_IT_CAME) for layer in chosen.chain_ids):
             return
         manifest = decode_manifest(await self.content.read(chosen.manifest), chosen.media_type)
+        await self.note(manifest, chosen.chain_ids, chosen.diff_ids)
+
+    async def note(self, manifest: Manifest, chain: Sequence[str], diff_ids: Sequence[str]) -> None:
         await self.cache.note_blobs(
             [
                 LayerBlob(
@@ -101,7 +104,7 @@ class ImageSources:
                     size=layer.size,
                     media_type=layer.media_type,
                 )
-                for chain_id, diff_id, layer in zip(chosen.chain_ids, chosen.diff_ids, manifest.layers, strict=True)
+                for chain_id, diff_id, layer in zip(chain, diff_ids, manifest.layers, strict=True)
             ]
         )
 
