@@ -4,6 +4,7 @@ InvalidParameter: the address, or what is there, is at fault.  Unavailable: it c
 installed.  A call that is cancelled ends what it has begun; what was written is the caller's to delete.
 """
 
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import msgspec
@@ -31,6 +32,9 @@ class GitAccess(msgspec.Struct, frozen=True, kw_only=True):
 class Fetcher(Protocol):
     async def download(self, url: str, path: str, *, authorization: str = "", etag: str = "") -> Fetched | None:
         """Into the new file `path`.  None: it is what `etag` says, and nothing was written."""
+
+    async def receive(self, chunks: AsyncIterator[bytes], path: str) -> Fetched:
+        """What somebody sends, into the new file `path`.  Raises what the sender raises."""
 
     async def git_commit(self, remote: str, ref: str, access: GitAccess) -> str:
         """What a branch, tag or commit (empty: HEAD) of a repository is now: 40 hex digits."""

@@ -1,5 +1,6 @@
 """buildx, bake and compose before the engine: what they show and what comes of it."""
 
+import io
 import json
 import os
 import re
@@ -73,6 +74,13 @@ def test_a_dockerfile_that_is_wrong_is_shown(docker: Docker) -> None:
 def test_contexts_from_standard_input(docker: Docker) -> None:
     shown = docker.build("-", stdin=(FROM + "RUN echo from a pipe\n").encode())
     assert "from a pipe" in shown
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, text in (("Dockerfile", FROM + "COPY d /d\nRUN cat /d/f\n"), ("d/f", "from an archive\n")):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    assert "from an archive" in docker.build("-", stdin=archive.getvalue())
 
 
 @pytest.mark.parametrize("kind", ["local", "tar", "oci", "docker"])

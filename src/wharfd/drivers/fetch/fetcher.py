@@ -1,8 +1,9 @@
 """Downloads through a worker process, repositories through git: the `Fetcher` port."""
 
+import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol, TypeVar
 
 from wharfd.drivers.fetch import git
@@ -26,6 +27,16 @@ class LocalFetcher:
         job = FetchUrl(url, path, authorization, etag, proxies(os.environ))
         answer: type[Fetched | None] = Fetched | None  # type: ignore[assignment]
         return await self.workers.run_streaming(job, answer)
+
+    async def receive(self, chunks: AsyncIterator[bytes], path: str) -> Fetched:
+        """Written piece by piece: one of a client's messages is well below a millisecond's work."""
+        size, digest = 0, hashlib.sha256()
+        with open(path, "xb", buffering=0) as file:
+            async for chunk in chunks:
+                size += len(chunk)
+                digest.update(chunk)
+                file.write(chunk)
+        return Fetched(name="", digest=f"sha256:{digest.hexdigest()}", size=size)
 
     async def git_commit(self, remote: str, ref: str, access: GitAccess) -> str:
         command = git.Git(remote, access)

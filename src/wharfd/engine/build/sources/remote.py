@@ -26,6 +26,7 @@ from wharfd.ports.runfiles import Connection, RunFiles
 from wharfd.ports.snapshots import SnapshotStore
 
 ETAG = "etag"
+UPLOAD = "http://buildkit-session/"  # what the client sends over his session
 
 
 class RemoteSources:
@@ -61,9 +62,12 @@ class RemoteSources:
         staged = await self.snapshots.stage(None)
         try:
             path = f"{staged.work}/file"
-            fetched = await self.fetcher.download(
-                op.url, path, authorization=authorization, etag=known.facts.get(ETAG, "") if known is not None else ""
-            )
+            etag = known.facts.get(ETAG, "") if known is not None else ""
+            fetched: Fetched | None
+            if op.url.startswith(UPLOAD):
+                fetched = await self.fetcher.receive(scene.client.upload(op.url), path)
+            else:
+                fetched = await self.fetcher.download(op.url, path, authorization=authorization, etag=etag)
             if fetched is None and known is not None:
                 return self.again(known)
             if fetched is None:
