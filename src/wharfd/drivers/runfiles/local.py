@@ -213,8 +213,9 @@ def bind(link: socket.socket, path: str) -> None:
 
 def size_of_files(top: str) -> int:
     total = 0
-    for _, _, names, directory in os.fwalk(top):
-        for name in names:
-            with suppress(FileNotFoundError):
-                total += os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
+    with suppress(FileNotFoundError):  # it goes meanwhile, or was never there
+        for _, _, names, directory in os.fwalk(top):
+            for name in names:
+                with suppress(FileNotFoundError):
+                    total += os.stat(name, dir_fd=directory, follow_symlinks=False).st_size
     return total
