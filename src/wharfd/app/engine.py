@@ -77,6 +77,7 @@ from wharfd.engine.execs.resize import ResizeContainer, ResizeExec
 from wharfd.engine.execs.start import StartExec
 from wharfd.engine.execs.users import Users
 from wharfd.engine.images.assembly import assemble
+from wharfd.engine.images.budget import ImageBudget
 from wharfd.engine.images.exchange import assemble_exchange
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
@@ -134,6 +135,15 @@ class Engine:
             layers=d.layers,
             ingester=d.workers,
             host=d.host,
+        )
+        self.image_budget = ImageBudget(
+            ledger=ledger,
+            locks=locks,
+            clock=clock,
+            garbage=self.images.garbage,
+            leases=self.images.leases,
+            delete=self.images.delete,
+            limit_bytes=settings.image_budget,
         )
         self.exchange = assemble_exchange(
             self.images,
@@ -463,6 +473,8 @@ class Engine:
         await self.build.open()
         await self.images.garbage.open()
         self.tasks.spawn(self.images.garbage.follow(), "image-garbage")
+        if self.settings.image_budget:
+            self.tasks.spawn(self.image_budget.follow(), "image-budget")
         self.health.open()
         self.keep_logs.open()
 

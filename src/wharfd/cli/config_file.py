@@ -58,6 +58,7 @@ KEYS: dict[str, tuple[str, type]] = {
     "dns-opts": ("dns_options", list),
     "dns-search": ("dns_search", list),
     "default-shm-size": ("default_shm_size", str),
+    "image-budget": ("image_budget", str),
     "default-ulimits": ("default_ulimits", dict),
     "default-ipc-mode": ("default_ipc_mode", str),
     "default-cgroupns-mode": ("default_cgroupns_mode", str),
@@ -221,6 +222,8 @@ def settle(values: dict[str, Any]) -> Settings:
         out["shutdown_timeout_s"] = out.pop("shutdown_timeout")
     if "default_shm_size" in out:
         out["default_shm_size"] = size("default-shm-size", out["default_shm_size"])
+    if "image_budget" in out:
+        out["image_budget"] = size("image-budget", out["image_budget"])
     if "default_ulimits" in out:
         out["default_ulimits"] = ulimits(out["default_ulimits"])
     try:

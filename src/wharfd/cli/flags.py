@@ -115,6 +115,10 @@ def parser() -> argparse.ArgumentParser:
         ("--init-path",): ("init_path", "the init of --init"),
         ("--seccomp-profile",): ("seccomp_profile", "default seccomp profile: a file, or unconfined"),
         ("--min-api-version",): ("min_api_version", "oldest API version that is answered"),
+        ("--image-budget",): (
+            "image_budget",
+            "room that images may take, e.g. 50g: beyond it those go that were used longest ago (0: no limit)",
+        ),
         ("--max-concurrent-downloads",): ("max_concurrent_downloads", "blobs that one pull fetches at once"),
         ("--max-concurrent-uploads",): ("max_concurrent_uploads", "blobs that one push sends at once"),
         ("--max-download-attempts",): ("max_download_attempts", "tries for each blob of a pull"),

@@ -35,6 +35,7 @@ class ImageRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int = 0  # from the config; 0 if it says nothing
     stored_ns: int = 0
     tagged_ns: int = 0  # Metadata.LastTagTime
+    used_ns: int = 0  # last pulled, loaded, built or (where there is a budget) made a container of
     tags: list[str] = []  # canonical `docker.io/library/alpine:latest`
     digests: list[str] = []  # canonical `docker.io/library/alpine@sha256:…`
     parent: str = ""

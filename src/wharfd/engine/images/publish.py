@@ -92,6 +92,7 @@ class Publisher:
             platforms=runs,
             created_ns=created_ns(config) if config else 0,
             stored_ns=now_ns,
+            used_ns=now_ns,
             comment=config.history[-1].comment if config and config.history else "",
             labels=config.config.labels if config else None,
             parent=image.parent,
