@@ -93,7 +93,9 @@ def test_execs(at: Caller, web: str) -> None:
     doc = at("GET", "/exec/{id}/json", id=identifier).json
     assert (doc["Running"], doc["ExitCode"]) == (False, 7)
     assert doc["ProcessConfig"]["entrypoint"] == "sh"
-    at("POST", "/exec/{id}/start", {}, id=identifier, status=409)
+    told = at("POST", "/exec/{id}/start", {}, id=identifier, status=200).body
+    assert told[8:].decode() == f"exec command {identifier} has already run\r\n"
+    at("POST", "/exec/{id}/start", {"Detach": True}, id=identifier, status=409)
     detached = at("POST", "/containers/{id}/exec", {"Cmd": ["sleep", "1000"], "Tty": True}, id=web).json["Id"]
     assert at("POST", "/exec/{id}/start", {"Detach": True, "Tty": True}, id=detached).body == b""
     at.send("POST", "/exec/{id}/resize", id=detached, query={"h": "30", "w": "90"})

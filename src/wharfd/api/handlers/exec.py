@@ -19,7 +19,7 @@ from wharfd.engine.execs.create import CreateExec
 from wharfd.engine.execs.inspect import InspectExec
 from wharfd.engine.execs.resize import ResizeExec
 from wharfd.engine.execs.start import StartExec
-from wharfd.model.errors import EngineError
+from wharfd.model.errors import Conflict, EngineError
 from wharfd.wire.stdcopy import Stream, frame
 
 
@@ -44,11 +44,19 @@ class ExecHandlers:
 
     async def start(self, request: Request) -> Response | None:
         asked = decode_start(await read_json(request), request.version)
-        claimed = self.use_start.claim(request.params["id"])
+        exec_id = self.use_start.find(request.params["id"]).id
+        framed = not asked.tty  # Docker: the word of the start, not of the create
+        try:
+            claimed = self.use_start.claim(exec_id)
+        except Conflict as error:
+            if asked.detach:
+                raise
+            # Docker: that it was started before is text on the stream; `docker compose watch` attaches, then starts once more.
+            await tell(await request.hijack(content_type(request, framed=framed)), error, framed=framed)
+            return None
         if asked.detach:
             await self.use_start.launch(claimed, detach=True)
             return DONE
-        framed = not asked.tty  # Docker: the word of the start, not of the create
         try:
             line = await request.hijack(content_type(request, framed=framed))
         except BaseException:

@@ -1,7 +1,7 @@
 """Start an exec.
 
-In two steps, since what can be refused must be refused before the client's connection is taken over: `claim`, then `launch`.  A process
-that cannot be started is over with the code that a shell would give it (126, 127), and 128 for other reasons.
+In steps, since what can be refused must be refused before the client's connection is taken over: `find` and `claim`, then `launch`.
+A process that cannot be started is over with the code that a shell would give it (126, 127), and 128 for other reasons.
 """
 
 from dataclasses import replace
@@ -45,16 +45,26 @@ class StartExec:
         self.users = users
         self.driver = driver
 
-    def claim(self, exec_id: str) -> Exec:
-        """It is to be started, and by nobody else.  `launch` must follow, or `release`.
+    def find(self, exec_id: str) -> Exec:
+        """The exec, if its container can have one started now.
 
         Raises:
             ExecNotFound.
-            Conflict: its container does not run, or is paused; or it was started before.
+            Conflict: its container does not run, or is paused.
         """
         each = self.execs.get(exec_id)
         record = self.ledger.container(each.container_id)
         refuse_unless_running(record, record.id)
+        return each
+
+    def claim(self, exec_id: str) -> Exec:
+        """It is to be started, and by nobody else.  `launch` must follow, or `release`.
+
+        Raises:
+            What `find` raises.
+            Conflict: it was started before.
+        """
+        each = self.find(exec_id)
         if each.is_running:
             raise Conflict(f"exec command {each.id} is already running")
         if each.is_over:
