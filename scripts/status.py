@@ -31,7 +31,7 @@ REMARKS = {
     "images.create": "pull (`fromImage`) and import from the body (`fromSrc=-`); import from a URL is 501",
     "images.attestations": "those that are here; a pull does not bring them",
     "system.df": "the build cache is always empty",
-    "volumes.create": "driver `local`; cluster volumes are 503",
+    "volumes.create": "driver `local`, and volume plugins; cluster volumes are 503",
 }
 NO_SWARM = "503: this engine is in no swarm"
 NO_PLUGIN = "404: there are no plugins"
