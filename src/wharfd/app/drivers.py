@@ -27,6 +27,7 @@ from wharfd.drivers.registry.driver import HttpRegistry
 from wharfd.drivers.runfiles.local import LocalRunFiles
 from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
 from wharfd.drivers.runtime.streams import ConmonStreams
+from wharfd.drivers.signatures.local import LocalSignatures
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
@@ -78,6 +79,7 @@ class Drivers:
         self.paths = wrap("paths", LocalPaths())
         self.records = wrap("records", SqliteRecords(f"{data}/records.db", keep_events=settings.event_limit))
         self.registry = wrap("registry", HttpRegistry(settings, self.network_pool))
+        self.signatures = wrap("signatures", LocalSignatures(settings.signature_policy))
         self.content = wrap("content", BlobStore(f"{data}/content", self.storage_pool))
         self.layers = wrap("layers", layers)
         rootfs = OverlayRootfs(layout, layers, self.storage_pool)

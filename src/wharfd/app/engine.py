@@ -155,6 +155,7 @@ class Engine:
             registry=d.registry,
             max_downloads=settings.max_concurrent_downloads,
             max_uploads=settings.max_concurrent_uploads,
+            signatures=d.signatures,
         )
         name_files = NameFiles(
             ledger=ledger,

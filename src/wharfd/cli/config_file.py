@@ -59,6 +59,7 @@ KEYS: dict[str, tuple[str, type]] = {
     "dns-search": ("dns_search", list),
     "default-shm-size": ("default_shm_size", str),
     "image-budget": ("image_budget", str),
+    "signature-policy": ("signature_policy", str),
     "default-ulimits": ("default_ulimits", dict),
     "default-ipc-mode": ("default_ipc_mode", str),
     "default-cgroupns-mode": ("default_cgroupns_mode", str),
@@ -247,6 +248,8 @@ def check(settings: Settings) -> None:
             raise ConfigError(f"host {host} is refused: TCP is served only with mutual TLS, which is not built yet")
         if scheme == "unix" and not address.startswith("/"):
             raise ConfigError(f"invalid host {host}: the path must be absolute")
+    if settings.signature_policy and not os.path.isabs(settings.signature_policy):
+        raise ConfigError("signature-policy must be an absolute path")
     for name in ("data_root", "exec_root", "pidfile"):
         if not os.path.isabs(getattr(settings, name)):
             raise ConfigError(f"{name.replace('_', '-')} must be an absolute path")

@@ -119,6 +119,10 @@ def parser() -> argparse.ArgumentParser:
             "image_budget",
             "room that images may take, e.g. 50g: beyond it those go that were used longest ago (0: no limit)",
         ),
+        ("--signature-policy",): (
+            "signature_policy",
+            "file that says which images must be signed, in the form of containers-policy.json (default: none)",
+        ),
         ("--max-concurrent-downloads",): ("max_concurrent_downloads", "blobs that one pull fetches at once"),
         ("--max-concurrent-uploads",): ("max_concurrent_uploads", "blobs that one push sends at once"),
         ("--max-download-attempts",): ("max_download_attempts", "tries for each blob of a pull"),

@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent_downloads: int = 3  # from one registry
     max_concurrent_uploads: int = 5  # of one push
     max_download_attempts: int = 5
+    signature_policy: str = ""  # file in the form of containers-policy.json; empty: images need no signature
     image_budget: int = 0  # bytes that images may take; 0: no limit
     http_proxy: str = ""
     https_proxy: str = ""

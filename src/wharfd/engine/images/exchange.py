@@ -9,11 +9,13 @@ from wharfd.engine.images.pull import PullImage
 from wharfd.engine.images.push import PushImage
 from wharfd.engine.images.questions import RegistryQuestions
 from wharfd.engine.images.remote import RemoteImages
+from wharfd.engine.images.signed import CheckSignatures
 from wharfd.engine.ledger import Ledger
 from wharfd.ports.clock import Clock
 from wharfd.ports.content import ResumableContent
 from wharfd.ports.host import Host
 from wharfd.ports.registry import Registry
+from wharfd.ports.signatures import Signatures
 from wharfd.ports.storage import LayerStore
 
 
@@ -36,6 +38,7 @@ def assemble_exchange(
     registry: Registry,
     max_downloads: int,
     max_uploads: int,
+    signatures: Signatures | None = None,
 ) -> ExchangeUseCases:
     return ExchangeUseCases(
         pull=PullImage(
@@ -49,6 +52,9 @@ def assemble_exchange(
             publisher=images.publisher,
             garbage=images.garbage,
             leases=images.leases,
+            check_signatures=CheckSignatures(signatures=signatures, registry=registry)
+            if signatures is not None
+            else None,
         ),
         push=PushImage(
             ledger=ledger,

@@ -19,6 +19,7 @@ from wharfd.engine.images.progress import BlobStep, PullBegun, PullEnded, Pullin
 from wharfd.engine.images.publish import NewImage, Publisher
 from wharfd.engine.images.remote import RemoteImages
 from wharfd.engine.images.resolve import by_tag
+from wharfd.engine.images.signed import CheckSignatures
 from wharfd.engine.images.survey import check_layers, is_runnable, survey
 from wharfd.engine.images.unpacking import Unpacking, told
 from wharfd.engine.ledger import Ledger
@@ -81,6 +82,7 @@ class PullImage:
         publisher: Publisher,
         garbage: Garbage,
         leases: Leases,
+        check_signatures: CheckSignatures | None = None,
     ) -> None:
         self.ledger = ledger
         self.content = content
@@ -92,6 +94,7 @@ class PullImage:
         self.publisher = publisher
         self.garbage = garbage
         self.leases = leases
+        self.check_signatures = check_signatures
 
     async def __call__(
         self,
@@ -103,8 +106,9 @@ class PullImage:
     ) -> None:
         """`ref` without tag and digest: all tags of the repository, one after the other.
 
-        Raises NotFound (PullDenied, ManifestNotFound, RepositoryNotFound, no such platform), Unauthorized, RegistryFailure,
-        InvalidParameter (broken documents, content that is not what its digest says, hostile layers), Internal (disk full).
+        Raises NotFound (PullDenied, ManifestNotFound, RepositoryNotFound, no such platform), Unauthorized, RegistryFailure, Forbidden (by
+        the signature policy), InvalidParameter (broken documents, content that is not what its digest says, hostile layers), Internal
+        (disk full, a policy that cannot be used).
         """
         await self.garbage.expire()
         if not ref.is_name_only:
@@ -126,6 +130,8 @@ class PullImage:
         before = self.target_of(ref)
         try:
             target, job.manifest = await self.remote.fetch(ref, login, platform, job.lease)
+            if self.check_signatures is not None:
+                await self.check_signatures(ref, target.digest, login)
             # Docker: of a digest the whole name is told.
             progress(PullBegun(ref.path, ref.tag or ref.familiar()))
             await self.bring(job, job.manifest)
