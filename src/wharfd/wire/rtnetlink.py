@@ -480,11 +480,19 @@ def _route_attributes(
     return body
 
 
+def is_link_name(name: str) -> bool:
+    """Linux: dev_valid_name."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return False
+    return 1 <= size <= 15 and name not in {".", ".."} and not any(c in "/:\0" or c.isspace() for c in name)
+
+
 def _name(name: str) -> bytes:
-    encoded = name.encode()
-    if not encoded or len(encoded) > 15 or b"\0" in encoded:
+    if not is_link_name(name):
         raise ValueError(f"not a link name: {name!r}")
-    return encoded + b"\0"
+    return name.encode() + b"\0"
 
 
 def _number(attributes: dict[int, bytes], kind: int) -> int:

@@ -386,6 +386,18 @@ def test_settings_that_an_interface_has_not(engine: Engine) -> None:
     assert refused.message.startswith("failed to set up container networking: failed to add interface veth")
 
 
+@pytest.mark.parametrize("name", ["averyveryverylongname", "a/b", "a b", "a\0b", "..", "lo"])
+def test_names_that_no_interface_can_have(engine: Engine, name: str) -> None:
+    asked = {"bridge": {"DriverOpts": {"com.docker.network.endpoint.ifname": name}}}
+    created = engine.create("true", NetworkingConfig={"EndpointsConfig": asked})
+    refused = engine.post(f"/containers/{created}/start")
+    assert refused.status in {400, 500}
+    assert refused.message.startswith("failed to set up container networking: ")
+    if name != "lo":
+        bridge = {"Name": "one", "Options": {"com.docker.network.bridge.name": name}}
+        assert engine.post("/networks/create", bridge).status == 400
+
+
 def test_a_bridge_without_an_address(engine: Engine) -> None:
     """Another machine on the bridge is the gateway."""
     make_network(engine, "one", Options={"com.docker.network.bridge.inhibit_ipv4": "true"})

@@ -84,6 +84,8 @@ class MountDirectory:
 
 def open_below(base: str, subpath: str) -> int:
     """A descriptor that says only where it is.  Raises NotFound, InvalidParameter."""
+    if "\0" in subpath:
+        raise InvalidParameter(f"invalid subpath {subpath!r}: contains nul byte (\\x00)")
     top = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         return openat2(top, subpath, os.O_PATH, resolve=RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)

@@ -19,6 +19,7 @@ from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortW
 from wharfd.ports.network import NameServers, NetworkDriver, SandboxDriver
 from wharfd.wire.endpointopts import DEFAULT_PREFIX, IFNAME, PREFIX, free_name
 from wharfd.wire.ports import Port, parse_bindings, parse_exposed
+from wharfd.wire.rtnetlink import is_link_name
 
 JOINS = "container:"
 
@@ -296,7 +297,10 @@ def interface_name(settings: EndpointSettings, network: NetworkRecord, endpoints
     """As the endpoint asks, or the next one of the network's kind (`eth0`, `eth1`, …)."""
     asked = (settings.driver_opts or {}).get(IFNAME, "")
     prefix = network.options.get(PREFIX) or DEFAULT_PREFIX
-    return asked or free_name(prefix, [endpoint.interface for endpoint in endpoints])
+    name = asked or free_name(prefix, [endpoint.interface for endpoint in endpoints])
+    if not is_link_name(name):
+        raise InvalidParameter(f'failed to add an interface to sandbox: it cannot be called "{name}"')
+    return name
 
 
 def port_wishes(record: ContainerRecord) -> list[PortWish]:

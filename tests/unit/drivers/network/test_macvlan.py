@@ -31,6 +31,7 @@ def test_options(kind: str, options: dict[str, str], field: str, value: Any) -> 
 @pytest.mark.parametrize(
     ("kind", "options", "text"),
     [
+        ("macvlan", {"parent": "a\0b"}, "-o parent interface was not found on the host: a\0b"),
         ("macvlan", {"parent": "lo"}, "loopback interface is not a valid macvlan parent link"),
         (
             "ipvlan",

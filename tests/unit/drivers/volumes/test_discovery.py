@@ -42,7 +42,7 @@ def test_a_socket_comes_before_a_file(tmp_path: Path) -> None:
     assert find("one", [str(tmp_path / "first"), str(tmp_path)]) == Address(f"unix://{tmp_path}/one.sock")
 
 
-@pytest.mark.parametrize("name", ["", "..", "../one", "a/b", ".one"])
+@pytest.mark.parametrize("name", ["", "..", "../one", "a/b", ".one", "one\0", "x" * 5000])
 def test_names_that_lead_elsewhere(tmp_path: Path, name: str) -> None:
     listen(tmp_path / "one.sock")
     assert find(name, [str(tmp_path / "sub"), str(tmp_path)]) is None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wharfd.model.errors import Forbidden, InvalidParameter
+from wharfd.wire.rtnetlink import is_link_name
 
 BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
@@ -21,7 +22,6 @@ MTU = "com.docker.network.driver.mtu"
 
 TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-NAME_BYTES = 15  # Linux: IFNAMSIZ less its NUL
 
 
 class GatewayMode(StrEnum):
@@ -60,7 +60,7 @@ def parse_options(options: Mapping[str, str]) -> BridgeOptions:
         InvalidParameter: a value that is none.
     """
     bridge = options.get(BRIDGE_NAME, "")
-    if len(bridge.encode()) > NAME_BYTES or "/" in bridge or any(each.isspace() for each in bridge):
+    if bridge and not is_link_name(bridge):
         raise InvalidParameter(f"invalid bridge name {bridge}: not a name for a link")
     return BridgeOptions(
         bridge=bridge,

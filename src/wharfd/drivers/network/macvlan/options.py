@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wharfd.model.errors import InvalidParameter
+from wharfd.wire.rtnetlink import is_link_name
 
 PARENT = "parent"
 MTU = "com.docker.network.driver.mtu"
@@ -49,6 +50,8 @@ def parse_options(kind: str, options: Mapping[str, str]) -> WireOptions:
     parent = options.get(PARENT, "")
     if parent == "lo":
         raise InvalidParameter(f"loopback interface is not a valid {kind} parent link")
+    if parent and not is_link_name(parent):
+        raise InvalidParameter(f"-o parent interface was not found on the host: {parent}")
     modes, default = (MACVLAN_MODES, "bridge") if kind == MACVLAN else (IPVLAN_MODES, "l2")
     mode = options.get(f"{kind}_mode", "") or default
     if mode not in modes:

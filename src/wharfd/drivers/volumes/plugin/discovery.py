@@ -9,11 +9,14 @@ Source: dockerd's manual, "Docker Plugin API".
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}")
 
 
 class TLSConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -41,7 +44,7 @@ class Address:
 
 def find(name: str, directories: Sequence[str]) -> Address | None:
     """Of the first that there is.  Sockets come before files, as with dockerd."""
-    if not name or "/" in name or name.startswith("."):
+    if not NAME.fullmatch(name):
         return None
     for directory in directories:
         for path in (f"{directory}/{name}.sock", f"{directory}/{name}/{name}.sock"):
