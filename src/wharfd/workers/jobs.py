@@ -1,8 +1,9 @@
 """Which function does which job.  A job's function takes the job and the descriptors that came with it."""
 
+import os
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
 from wharfd.model.files import Change, PathStat
@@ -37,13 +38,15 @@ from wharfd.workers.protocol import (
 )
 from wharfd.workers.unpack.layer import unpack_layer
 
+BACKGROUND = 10  # niceness
+
 Answer = UnpackedLayer | list[ArchiveMember] | IngestedLayer | PathStat | list[Change] | build.Answer | None
 
 
 def run(job: Job, descriptors: Sequence[int]) -> Answer:
     match job:
         case RemoveTree(path):
-            with suppress(FileNotFoundError):
+            with in_the_background(), suppress(FileNotFoundError):
                 shutil.rmtree(path)
             return None
         case UnpackLayer(blob_path, compression, into):
@@ -83,3 +86,18 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             return build.run(job, descriptors)
         case PackChanges(rootfs, spool):
             return files.pack_changes(rootfs, spool)
+
+
+@contextmanager
+def in_the_background() -> Iterator[None]:
+    """After others that want the processor.  Linux: who may not raise its priority again does not lower it either."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setpriority(os.PRIO_PROCESS, 0, max(usual, BACKGROUND))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, usual)

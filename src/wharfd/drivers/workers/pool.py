@@ -85,6 +85,7 @@ class WorkerPool:
     def __init__(self, heavy: int | None = None, idle_s: float = IDLE_S) -> None:
         self.heavy = asyncio.Semaphore(heavy or max(2, os.cpu_count() or 1))
         self.streams = asyncio.Semaphore(STREAMS)
+        self.removals = asyncio.Semaphore(1)  # nobody waits for one; they must not hold up who unpacks
         self.idle_s = idle_s
         self.idle: list[Worker] = []
         self.busy: set[Worker] = set()
@@ -105,7 +106,7 @@ class WorkerPool:
             return await self.run(UnpackLayer(blob_path, compression, into), UnpackedLayer)
 
     async def remove_tree(self, path: str) -> None:
-        async with self.heavy:
+        async with self.removals:
             await self.run(RemoveTree(path), NoneType)
 
     async def split(self, archive: AsyncIterator[bytes], spool: str) -> Sequence[ArchiveMember]:
