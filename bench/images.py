@@ -11,6 +11,7 @@ import gzip
 import random
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,7 @@ from statistics import median, quantiles
 
 from bench.client import Connection
 from bench.measures import Figures, Target, now
+from bench.memory import cpu_seconds
 from tests.images import archive, image
 from tests.registries.inside import registry_inside
 from tests.tars import directory, entry, tar_of
@@ -85,8 +87,10 @@ def ways(target: Target, c: Connection, kind: str, data: bytes) -> Figures:
         done(c.request("POST", f"/images/{name}/push?tag=1&tlsVerify=false"))
     with timed("save"):
         done(c.request("GET", f"/images/{name}:1/get"))
+    rest(target)
     with timed("delete"):
         done(c.request("DELETE", f"/images/{name}:1?force=1"))
+    rest(target)  # what a deletion leaves to the background is not the pull's
     with asked_meanwhile(target, kind, figures), timed("pull"):
         done(c.request("POST", f"/images/create?fromImage={name}&tag=1&tlsVerify=false"))
     with timed("pull_again"):
@@ -126,6 +130,17 @@ def asked_meanwhile(target: Target, kind: str, figures: Figures) -> Iterator[Non
     figures[f"list_idle_{kind}_ms"] = median(idle)
     figures[f"list_while_pulling_{kind}_ms"] = median(times)
     figures[f"list_while_pulling_{kind}_p99_ms"] = quantiles(times, n=100)[-1] if len(times) > 1 else times[0]
+
+
+def rest(target: Target, patience_s: float = 60.0) -> None:
+    """Wait until the engine does nothing any more."""
+    deadline = now() + patience_s
+    before, quiet = cpu_seconds(target.netns), 0
+    while quiet < 3 and now() < deadline:
+        time.sleep(0.2)
+        after = cpu_seconds(target.netns)
+        quiet = quiet + 1 if after - before < 0.02 else 0
+        before = after
 
 
 def done(answer: tuple[int, bytes]) -> None:

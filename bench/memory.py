@@ -5,7 +5,10 @@ the engine's namespace are the engine's.  Source: proc(5), smaps_rollup.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def engine_processes(netns: str) -> list[int]:
@@ -30,3 +33,13 @@ def pss_bytes(netns: str) -> int:
             continue
         total += sum(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("Pss:"))
     return total
+
+
+def cpu_seconds(netns: str) -> float:
+    """Processor time of all of an engine's processes so far, with that of the children which they have waited for."""
+    total = 0
+    for pid in engine_processes(netns):
+        with suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11:15]))
+    return total / TICKS_PER_S
