@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.clients import OPENERS, Programs, versions
+from conformance.debian import RECIPES, make_layer
 from conformance.differ.run import compared
 from conformance.report import failures, left_out, score
 from conformance.runner import Outcome, run_all
@@ -23,6 +24,7 @@ from conformance.target import Target
 from tests.engine import Engine
 
 OWN = "own"
+NEED_IMAGES = ("compose", "testcontainers")  # clients whose scenarios want images of real programs
 NEWEST = "1.51"  # that dockerd 28 speaks
 
 
@@ -104,6 +106,9 @@ def main() -> int:
         print(f"{len(chosen)} scenarios")
         return 0
     programs = Programs.find(args.docker, {each.client for each in chosen})
+    if any(each.client in NEED_IMAGES for each in chosen):
+        for kind in RECIPES:  # now, since there may be no network where the engine lives
+            make_layer(kind)
     outcomes: list[Outcome] = []
 
     def tell(outcome: Outcome) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance import aio, docker_cli, docker_py, node
+from conformance import aio, compose, docker_cli, docker_py, node
 from conformance.target import Target
 
 OWN = Path(sys.prefix)  # what a run fetches for itself lies in the virtual environment
@@ -64,6 +64,16 @@ def open_docker_cli(target: Target, programs: Programs) -> Iterator[docker_cli.C
 
 
 @contextlib.contextmanager
+def open_compose(target: Target, programs: Programs) -> Iterator[compose.Compose]:
+    with open_docker_cli(target, programs) as cli:
+        if cli("compose version --short", code=None, err=None).code:
+            raise Missing("the docker command line has no compose plugin")
+        cli.steps.clear()
+        with compose.open_compose(cli) as client:
+            yield client
+
+
+@contextlib.contextmanager
 def open_docker_py(target: Target, programs: Programs) -> Iterator[docker_py.Py]:
     with docker_py.Py.open(target) as client:
         yield client
@@ -87,6 +97,7 @@ def open_dockerode(target: Target, programs: Programs) -> Iterator[node.Node]:
 
 OPENERS: dict[str, Callable[[Target, Programs], AbstractContextManager[Any]]] = {
     docker_cli.CLIENT: open_docker_cli,
+    compose.CLIENT: open_compose,
     docker_py.CLIENT: open_docker_py,
     aio.CLIENT: open_aiodocker,
     node.CLIENT: open_dockerode,
@@ -99,6 +110,12 @@ def versions(programs: Programs) -> dict[str, str]:
     if programs.docker:
         done = subprocess.run([programs.docker, "--version"], capture_output=True, text=True, check=False)
         found[docker_cli.CLIENT] = done.stdout.strip().removeprefix("Docker version ").split(",")[0]
+        config = {**os.environ, "DOCKER_CONFIG": str(Path(programs.docker).parent / "config")}
+        done = subprocess.run(
+            [programs.docker, "compose", "version", "--short"], capture_output=True, text=True, check=False, env=config
+        )
+        if not done.returncode:
+            found[compose.CLIENT] = done.stdout.strip()
     for client, package in ((docker_py.CLIENT, "docker"), (aio.CLIENT, "aiodocker")):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[client] = importlib.metadata.version(package)

@@ -130,6 +130,7 @@ class Cli:
     started: list[Background | Terminal] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)  # what was run, for the report
     base: tuple[str, ...] = ()  # words before those of each call
+    extra: dict[str, str] = field(default_factory=dict)  # more of its environment
 
     @classmethod
     @contextlib.contextmanager
@@ -165,7 +166,7 @@ class Cli:
             "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
             "BUILDX_CONFIG": str(self.config / "buildx"),
         }
-        return own | ({"DOCKER_API_VERSION": self.target.api} if self.target.api else {})
+        return own | self.extra | ({"DOCKER_API_VERSION": self.target.api} if self.target.api else {})
 
     def words(self, line: str) -> list[str]:
         expanded = self.target.expand(line)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from conformance.debian import debian_image
 from conformance.images import base_image
 
 LABEL = "conformance.run"
 _NAME = re.compile(r"(?<![\w@])@([a-z][a-z0-9_.-]*)")
-_IMAGE = re.compile(r"\bIMAGE\b")
+_IMAGE = re.compile(r"\b(IMAGE|REDIS|POSTGRES)\b")
 _DIRECTORY = re.compile(r"\bDIR\b")
 _PREFIX = re.compile(r"\bPREFIX\b")
 
@@ -43,6 +44,7 @@ class Target:
     api: str = ""  # version that clients are told to speak; empty: what they negotiate
     prefix: str = field(default_factory=lambda: f"cf{os.getpid()}-")
     info: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)  # by kind: images that are loaded for the whole run
 
     @property
     def image(self) -> str:
@@ -53,9 +55,23 @@ class Target:
         return f"{LABEL}={self.prefix}"
 
     def expand(self, text: str) -> str:
-        """`@web` is the run's own "web" (its prefix: PREFIX), IMAGE its base image, DIR the scenario's directory."""
+        """`@web` is the run's own "web" (its prefix: PREFIX), IMAGE its base image, DIR the scenario's directory.
+
+        REDIS and POSTGRES are images of real programs.
+        """
         text = _PREFIX.sub(self.prefix, text)
-        return _NAME.sub(rf"{self.prefix}\1", _IMAGE.sub(self.image, _DIRECTORY.sub(str(self.directory), text)))
+        text = _IMAGE.sub(lambda found: self.loaded(found[1].lower()), text)
+        return _NAME.sub(rf"{self.prefix}\1", _DIRECTORY.sub(str(self.directory), text))
+
+    def loaded(self, kind: str) -> str:
+        """The name of an image of that kind, loaded at the first time that a scenario wants it."""
+        if kind == "image":
+            return self.image
+        if kind not in self.kept:
+            name = f"{self.prefix}{kind}:1"
+            self.load(debian_image(kind, name))
+            self.kept[kind] = name
+        return self.kept[kind]
 
     @property
     def directory(self) -> Path:
@@ -84,9 +100,12 @@ class Target:
     def prepare(self) -> None:
         """Load the base image.  RuntimeError when the engine does not take it."""
         self.info = self.request("GET", "/info")[1]
-        status, answer = self.request("POST", "/images/load", base_image(self.image, {LABEL: self.prefix}))
+        self.load(base_image(self.image, {LABEL: self.prefix}))
+
+    def load(self, archive: bytes) -> None:
+        status, answer = self.request("POST", "/images/load", archive, timeout=300)
         if status != 200 or '"error' in str(answer):
-            raise RuntimeError(f"{self.name} does not load the base image: {status} {answer}")
+            raise RuntimeError(f"{self.name} does not load an image: {status} {answer}")
 
     def clean(self) -> None:
         """Remove what the run has left, the base image excepted."""
@@ -107,10 +126,11 @@ class Target:
                 self.request("DELETE", f"/volumes/{volume['Name']}", force="1")
         for image in self.request("GET", "/images/json")[1]:
             for tag in image["RepoTags"] or []:
-                if tag.startswith(self.prefix) and tag != self.image:
+                if tag.startswith(self.prefix) and tag not in (self.image, *self.kept.values()):
                     self.request("DELETE", f"/images/{tag}", force="1")
         self.request("POST", "/images/prune", filters={"dangling": ["true"], "label": [self.run_label]})
 
     def close(self) -> None:
         self.clean()
-        self.request("DELETE", f"/images/{self.image}", force="1")
+        for image in (self.image, *self.kept.values()):
+            self.request("DELETE", f"/images/{image}", force="1")
