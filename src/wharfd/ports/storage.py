@@ -64,8 +64,11 @@ class RootfsStore(Protocol):
 
     def facts(self) -> StorageFacts: ...
 
-    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId]) -> Rootfs:
-        """Make the writable directories; durable.  Raises NotFound if a layer is absent."""
+    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True) -> Rootfs:
+        """Make the writable directories; durable.  Raises NotFound if a layer is absent.
+
+        `is_root`: a container's root, which has what the runtime mounts over (/dev, /proc, /etc/hosts, …) although no layer has it.
+        """
 
     async def mount(self, container_id: ContainerId, rootfs: Rootfs) -> str:
         """Mount it and return where.  Already mounted: the same answer."""

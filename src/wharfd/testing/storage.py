@@ -174,7 +174,7 @@ class FakeRootfs(Fake):
         self.enter("facts")
         return StorageFacts(driver="overlay2", status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")])
 
-    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId]) -> Rootfs:
+    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True) -> Rootfs:
         self.enter("prepare")
         for chain_id in layers:
             if chain_id not in self.layers.layers:

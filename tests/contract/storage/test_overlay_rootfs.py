@@ -21,6 +21,14 @@ BASE = [directory("etc"), entry("etc/passwd", b"root:x:0:0::/:/bin/sh\n")]
 pytestmark = pytest.mark.root
 
 
+@pytest.mark.parametrize("is_root", [True, False])
+async def test_only_a_root_has_what_the_runtime_mounts_over(overlay: StorageRig, is_root: bool) -> None:
+    chain = await overlay.stack([entry("one")], [entry("two")])
+    rootfs = await overlay.rootfs.prepare(CONTAINER, chain, is_root=is_root)
+    shown = set(os.listdir(await overlay.rootfs.mount(CONTAINER, rootfs)))
+    assert shown == {"one", "two"} | ({".dockerenv", "dev", "etc", "proc", "sys"} if is_root else set())
+
+
 @pytest.mark.parametrize("mounted", [True, False])
 async def test_reading_follows_links_inside_the_root_and_sees_deletions(overlay: StorageRig, mounted: bool) -> None:
     chain = await overlay.stack(

@@ -198,6 +198,7 @@ def test_mounts_of_steps(builder: Builder) -> None:
         "RUN --mount=type=secret,id=key cat /run/secrets/key; stat -c %a /run/secrets/key",
         "RUN --mount=type=cache,target=/cache echo kept >> /cache/f; wc -l < /cache/f",
         "RUN --mount=type=bind,target=/ctx cat /ctx/f; (echo no > /ctx/f) 2>/dev/null || echo read-only",
+        "RUN --mount=type=bind,rw,target=/ctx touch /ctx/g; echo $(ls -A /ctx)",
         "RUN --mount=type=tmpfs,target=/tmp/t touch /tmp/t/x && df /tmp/t | grep tmpfs",
         "RUN ls -d /run/secrets /cache /ctx /tmp/t 2>/dev/null || echo nothing left",
     ]
@@ -206,6 +207,7 @@ def test_mounts_of_steps(builder: Builder) -> None:
     text = "".join(line.get("stream", "") for line in answer.lines())
     assert "hidden400\n" in text
     assert "bound\nread-only\n" in text
+    assert "\nDockerfile f g\n" in text
     assert "nothing left" in text
     again = builder.send(body, {"nocache": 1}, X_Wharf_Build_Secrets=secrets)
     assert "\n2\n" in "".join(line.get("stream", "") for line in again.lines())

@@ -74,14 +74,17 @@ class OverlayRootfs:
     def facts(self) -> StorageFacts:
         return StorageFacts(driver=DRIVER, status=[("driver-type", DRIVER_TYPE)])
 
-    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId]) -> Rootfs:
+    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True) -> Rootfs:
         for chain_id in layers:
             if self.layers.get(chain_id) is None:
                 raise NotFound(f"layer {chain_id} does not exist")
         home = self.layout.container(container_id)
+        base = (
+            [self.layout.base] if is_root or not layers else []
+        )  # Linux: an overlay needs one lower directory at least
         rootfs = Rootfs(
             layers=list(layers),
-            lower=[*(self.layout.diff(chain_id) for chain_id in reversed(layers)), self.layout.base],
+            lower=[*(self.layout.diff(chain_id) for chain_id in reversed(layers)), *base],
             upper=f"{home}/upper",
             work=f"{home}/work",
             merged=f"{home}/merged",

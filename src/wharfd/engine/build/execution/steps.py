@@ -142,14 +142,21 @@ class ExecSteps:
         return await self.writable(input_root(inputs, mount.input), mount.output, run_id, setup, undo)
 
     async def writable(
-        self, root: Root, output: int, container_id: ContainerId, setup: Setup, undo: AsyncExitStack
+        self,
+        root: Root,
+        output: int,
+        container_id: ContainerId,
+        setup: Setup,
+        undo: AsyncExitStack,
+        *,
+        is_root: bool = True,
     ) -> Writable:
         layered = await self.file_steps.as_layers(root)
         setup.made += layered.layers
         setup.size_bytes += layered.size_bytes
         layers = layered.outputs[0].layers
         undo.push_async_callback(self.rootfs.remove, container_id)
-        rootfs = await self.rootfs.prepare(container_id, layers)
+        rootfs = await self.rootfs.prepare(container_id, layers, is_root=is_root)
         made = Writable(container_id, rootfs, layers, output)
         setup.writable.append(made)
         return made
@@ -226,7 +233,8 @@ class ExecSteps:
         if mount.read_only and len(root.layers) == 1:
             return self.snapshots.view(root.layers).lower[0]
         container_id = ContainerId(self.new_id())
-        made = await self.writable(root, -1 if mount.read_only else mount.output, container_id, setup, undo)
+        output = -1 if mount.read_only else mount.output
+        made = await self.writable(root, output, container_id, setup, undo, is_root=False)
         return await self.rootfs.mount(container_id, made.rootfs)
 
     async def fill(self, path: str, root: Root, selector: str) -> None:
