@@ -52,11 +52,6 @@ def test_without_plugins(engine: Engine) -> None:
         at.refused("POST", "/plugins/{name}/set", 404, missing, ["A=1"], name="a/b:1")
 
 
-def test_without_a_builder_there_is_nothing_to_prune(engine: Engine) -> None:
-    for version in edges("1.40"):
-        assert Caller(engine, version)("POST", "/build/prune").json["SpaceReclaimed"] == 0
-
-
 def test_what_is_not_built_says_so(engine: Engine, not_built: list[Route]) -> None:
     for route in not_built:
         answer = engine.request(route.method, path_of(route.pattern), version=route.since)

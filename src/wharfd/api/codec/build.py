@@ -5,9 +5,11 @@ from typing import TypeVar
 
 import msgspec
 
-from wharfd.api.params import flag, integer_or_zero
+from wharfd.api.params import flag, integer, integer_or_zero
+from wharfd.api.versions.behaviour import Behaviour
 from wharfd.engine.build.classic.failures import ClassicFailed
 from wharfd.engine.build.classic.request import ClassicRequest, ImageMade, Told
+from wharfd.engine.build.prune import Room
 from wharfd.engine.build.requests import ExecLimits
 from wharfd.model.config import Ulimit
 from wharfd.model.errors import Internal, InvalidParameter
@@ -21,7 +23,7 @@ T = TypeVar("T")
 SECRETS = "x-wharf-build-secrets"  # ours: for clients without a session
 
 
-def decode_build(query: Query, registry_config: str, secrets: str) -> ClassicRequest:
+def decode_build(query: Query, registry_config: str, secrets: str, behaviour: Behaviour) -> ClassicRequest:
     """Raises InvalidParameter, Internal: where dockerd answers with 500."""
     check(query)
     return ClassicRequest(
@@ -30,7 +32,7 @@ def decode_build(query: Query, registry_config: str, secrets: str) -> ClassicReq
         dockerfile=query.get("dockerfile", ""),
         names=names(query),
         target=query.get("target", ""),
-        platform=query.get("platform", ""),
+        platform=query.get("platform", "") if behaviour.build_takes_platform else "",
         build_args=decoded(query, "buildargs", "error reading build args", dict[str, str | None]) or {},
         labels=decoded(query, "labels", "error reading labels", dict[str, str]) or {},
         cache_from=decoded(query, "cachefrom", "error reading cache-from", list[str]) or [],
@@ -50,7 +52,7 @@ def decode_build(query: Query, registry_config: str, secrets: str) -> ClassicReq
         ),
         no_cache=flag(query, "nocache"),
         pull=flag(query, "pull"),
-        remove=flag(query, "rm"),
+        remove=flag(query, "forcerm") or not query.get("rm", "") or flag(query, "rm"),
         force_remove=flag(query, "forcerm"),
         quiet=flag(query, "q"),
         logins=parse_registry_config(registry_config),
@@ -59,6 +61,8 @@ def decode_build(query: Query, registry_config: str, secrets: str) -> ClassicReq
 
 
 def check(query: Query) -> None:
+    if query.all("securityopt"):
+        raise InvalidParameter("security options are not supported on linux")
     if flag(query, "squash"):
         raise InvalidParameter("squash is only supported with experimental mode")
     isolation = query.get("isolation", "")
@@ -91,6 +95,24 @@ def decoded(query: Query, name: str, refusal: str, kind: type[T]) -> T | None:
         return msgspec.json.decode(text, type=kind | None)
     except (gojson.GoJsonError, msgspec.MsgspecError) as e:
         raise InvalidParameter(f"{refusal}: {e}") from e
+
+
+def decode_room(query: Query, behaviour: Behaviour) -> Room:
+    """What a prune leaves.  Raises InvalidParameter with Docker's text."""
+    if behaviour.keeps_storage_only:
+        return Room(reserved_bytes=size(query, "keep-storage"))
+    return Room(
+        reserved_bytes=size(query, "reserved-space") or size(query, "keep-storage"),
+        max_used_bytes=size(query, "max-used-space"),
+        min_free_bytes=size(query, "min-free-space"),
+    )
+
+
+def size(query: Query, name: str) -> int:
+    try:
+        return integer(query, name, 0) or 0
+    except InvalidParameter as e:
+        raise e.prefixed(f"{name} is in bytes and expects an integer, got {query.get(name)}: ") from e
 
 
 def encode_told(told: Told) -> JsonObject:

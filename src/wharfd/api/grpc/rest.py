@@ -19,6 +19,7 @@ from wharfd.api.grpc.session_client import SessionClient
 from wharfd.api.grpc.sessions import Sessions
 from wharfd.api.streams import Progress
 from wharfd.api.transport import Request
+from wharfd.api.versions.behaviour import Behaviour
 from wharfd.engine.build.classic.context import ArchiveClient, ContextFiles
 from wharfd.engine.build.classic.request import ClassicRequest
 from wharfd.engine.build.client import BuildClient
@@ -62,7 +63,8 @@ class RestBuilds:
     async def __call__(self, request: Request, progress: Progress) -> None:
         """Tells `progress` of the build, to the end.  Raises what it raises."""
         query = request.query
-        asked = decode_build(query, request.header("x-registry-config"), "")
+        behaviour = Behaviour.for_version(request.version)
+        asked = decode_build(query, request.header("x-registry-config"), "", behaviour)
         if asked.build_id.startswith(UPLOAD_PREFIX):
             await self.upload(asked.build_id.removeprefix(UPLOAD_PREFIX), request)
         elif asked.remote == UPLOAD_REQUEST:
@@ -197,7 +199,7 @@ def cache_exports(attributes: Mapping[str, str]) -> list[CacheRef]:
 
 def export_of(query: Query, asked: ClassicRequest) -> Export:
     """Raises InvalidParameter, NotImplementedHere for what would need the client's side."""
-    outputs = decoded(query, "outputs", "error reading outputs", list[Output]) or []
+    outputs = decoded(query, "outputs", "invalid outputs specified", list[Output]) or []
     if len(outputs) > 1:
         raise InvalidParameter("multiple outputs not supported")
     output = outputs[0] if outputs else Output()

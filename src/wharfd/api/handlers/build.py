@@ -2,16 +2,17 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from wharfd.api.codec.build import SECRETS, decode_build, encode_failure, encode_told
-from wharfd.api.params import flag, form, integer
+from wharfd.api.codec.build import SECRETS, decode_build, decode_room, encode_failure, encode_told
+from wharfd.api.params import flag, form
 from wharfd.api.router import Route
 from wharfd.api.streams import Progress, send_progress
 from wharfd.api.transport import Request, Response, json_response
+from wharfd.api.versions.behaviour import Behaviour
 from wharfd.engine.build.builds import Builds
 from wharfd.engine.build.classic.build import ClassicBuild
 from wharfd.engine.build.classic.failures import ClassicFailed
 from wharfd.engine.build.classic.request import ClassicRequest, ImageMade, Told
-from wharfd.engine.build.prune import PruneBuildCache, Room, prune_request
+from wharfd.engine.build.prune import PruneBuildCache, prune_request
 from wharfd.model.errors import InvalidParameter
 from wharfd.wire.filters import parse_filters
 
@@ -46,11 +47,13 @@ class BuildHandlers:
             return
         if version not in ("", "1"):
             raise InvalidParameter(f'invalid version "{version}"')
-        asked = decode_build(request.query, request.header("x-registry-config"), request.header(SECRETS))
+        behaviour = Behaviour.for_version(request.version)
+        asked = decode_build(request.query, request.header("x-registry-config"), request.header(SECRETS), behaviour)
         await send_progress(request, lambda progress: self.carry_out(asked, request, progress))
 
     async def carry_out(self, asked: ClassicRequest, request: Request, progress: Progress) -> None:
         """Docker: with `q` only the id is told, unless the build fails."""
+        behaviour = Behaviour.for_version(request.version)
         held: list[Told] = []
         made = ""
 
@@ -58,6 +61,8 @@ class BuildHandlers:
             nonlocal made
             if isinstance(told, ImageMade):
                 made = told.image_id
+                if not behaviour.build_emits_aux:
+                    return
             if asked.quiet:
                 held.append(told)
             else:
@@ -75,12 +80,7 @@ class BuildHandlers:
 
     async def prune(self, request: Request) -> Response:
         query = await form(request)
-        reserved = "reserved-space" if "reserved-space" in query else "keep-storage"
-        room = Room(
-            reserved_bytes=integer(query, reserved, 0) or 0,
-            max_used_bytes=integer(query, "max-used-space", 0) or 0,
-            min_free_bytes=integer(query, "min-free-space", 0) or 0,
-        )
+        room = decode_room(query, Behaviour.for_version(request.version))
         filters = parse_filters(query.get("filters", ""))
         pruned = await self.use_prune(prune_request(filters, include_all=flag(query, "all"), room=room))
         ids = [item.record.id for item in pruned.items]

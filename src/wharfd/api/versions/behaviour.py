@@ -21,7 +21,6 @@ class Behaviour:
     create_takes_platform: bool  # >=1.41: `platform` query of create
     stats_takes_one_shot: bool  # >=1.41
     takes_stop_signal: bool  # >=1.42: `signal` query of stop and restart
-    takes_console_size: bool  # >=1.42: ConsoleSize of create and exec
     drops_mismatched_mount_options: bool  # <1.42: VolumeOptions on a bind and the like are ignored, later refused
     single_endpoint: bool  # <1.44: more than one endpoint at create is refused
     endpoint_takes_mac: bool  # >=1.44 at create
@@ -41,15 +40,14 @@ class Behaviour:
     announces_multiplexed_stream: bool  # >=1.42: content type of framed streams
     websocket_binary: bool  # >=1.28: attach/ws sends binary frames
     websocket_selects_streams: bool  # >=1.42: attach/ws honours stdin, stdout, stderr
-    logs_as_json: bool  # >=1.54, experimental
     # Events
     events_hide_image_create: bool  # <1.46
     events_as_json_lines: bool  # >=1.52: content type application/jsonl and friends; below application/json
     # Images
     reference_filter_from_query: bool  # <1.25: `filter=` of the image list acts as a reference filter
     pull_takes_platform: bool  # >=1.32
-    build_emits_aux: bool  # >=1.30
-    build_takes_outputs: bool  # >=1.40
+    build_emits_aux: bool  # >=1.30: the answer of a classic build has a line with the id alone
+    build_takes_platform: bool  # >=1.32
     list_takes_shared_size: bool  # >=1.42
     list_takes_manifests: bool  # >=1.47
     push_takes_platform: bool  # >=1.46
@@ -87,7 +85,6 @@ def behaviour_of(version: Version) -> Behaviour:
         create_takes_platform=since(41),
         stats_takes_one_shot=since(41),
         takes_stop_signal=since(42),
-        takes_console_size=since(42),
         drops_mismatched_mount_options=below(42),
         single_endpoint=below(44),
         endpoint_takes_mac=since(44),
@@ -106,13 +103,12 @@ def behaviour_of(version: Version) -> Behaviour:
         announces_multiplexed_stream=since(42),
         websocket_binary=since(28),
         websocket_selects_streams=since(42),
-        logs_as_json=since(54),
         events_hide_image_create=below(46),
         events_as_json_lines=since(52),
         reference_filter_from_query=below(25),
         pull_takes_platform=since(32),
         build_emits_aux=since(30),
-        build_takes_outputs=since(40),
+        build_takes_platform=since(32),
         list_takes_shared_size=since(42),
         list_takes_manifests=since(47),
         push_takes_platform=since(46),
