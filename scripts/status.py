@@ -26,11 +26,10 @@ DOCUMENTS = ROOT / "tests" / "spec" / "documents.json"
 # What a row should say besides "works".  By route name.
 REMARKS = {
     "networks.create": "drivers bridge, macvlan, ipvlan",
-    "build.prune": "nothing to prune: there is no builder, and so no cache",
+    "build.build": "both builders: the classic one, and BuildKit's with `version=2`",
     "plugins.list": "always empty: there are no managed plugins",
     "images.create": "pull (`fromImage`) and import from the body (`fromSrc=-`); import from a URL is 501",
     "images.attestations": "those that are here; a pull does not bring them",
-    "system.df": "the build cache is always empty",
     "volumes.create": "driver `local`, and volume plugins; cluster volumes are 503",
 }
 NO_SWARM = "503: this engine is in no swarm"
