@@ -121,7 +121,7 @@ def parse_policy(text: bytes) -> Policy:
     """Raises InvalidParameter, with where in the file."""
     try:
         document: Json = msgspec.json.decode(text)
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
         raise InvalidParameter(f"invalid JSON: {e}") from e
     top = an_object(document, "policy", ("default", "transports"))
     if "default" not in top:

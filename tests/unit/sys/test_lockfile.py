@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wharfd.sys.lockfile import AlreadyLocked, LockFile, NetworkLock
+from wharfd.sys.lockfile import AlreadyLocked, LockFile, NetworkLock, is_locked
 from wharfd.sys.spawn import spawn
 
 
@@ -84,3 +84,15 @@ def test_name_of_a_network_namespace_has_one_holder() -> None:
         NetworkLock(name)
     lock.release()
     NetworkLock(name).release()
+
+
+def test_it_is_seen_from_outside_whether_a_file_is_locked(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    assert not is_locked(path)
+    Path(path).touch()
+    assert not is_locked(path)
+    lock = LockFile.acquire(path)
+    assert is_locked(path)
+    lock.release()
+    Path(path).touch()
+    assert not is_locked(path)

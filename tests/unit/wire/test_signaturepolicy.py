@@ -45,6 +45,7 @@ def test_without_a_scope_the_default_decides() -> None:
     ("text", "message"),
     [
         (b"{", "invalid JSON"),
+        (b'{"\xff": 1}', "invalid JSON"),
         (b"[]", "policy must be an object"),
         (b"{}", "default is missing"),
         (b'{"default": []}', "default must be a list of at least one requirement"),
