@@ -91,7 +91,7 @@ async def read_all(log: Log, pool: Pool, **query: object) -> tuple[float, float]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(watch())
         begun = time.perf_counter()
-        async for _ in driver.read(log.path, a_log_query(**query), FakeEnd(over=True)):
+        async for _ in driver.read(log.path, {}, a_log_query(**query), FakeEnd(over=True)):
             pass
         took = time.perf_counter() - begun
         over = True

@@ -17,8 +17,8 @@ from wharfd.sys.blocking import Pool
 pytestmark = pytest.mark.root
 
 
-def file(path: str, size: int = 0, **more: int) -> TreeEntry:
-    return TreeEntry(path=path, mode=stat.S_IFREG | 0o644, size=size, **more)
+def file(path: str, size: int = 0, *, mtime_ns: int = 0, uid: int = 0) -> TreeEntry:
+    return TreeEntry(path=path, mode=stat.S_IFREG | 0o644, size=size, mtime_ns=mtime_ns, uid=uid)
 
 
 def folder(path: str, mode: int = 0o755) -> TreeEntry:

@@ -27,7 +27,7 @@ def test_docker_py_builds_a_directory(builder: Builder, client: docker.DockerCli
     for name in ("kept", "secret"):
         (tmp_path / name).write_text(name)
     image, log = client.images.build(path=str(tmp_path), tag="py:one", buildargs={"V": "7"}, rm=True)
-    text = "".join(line.get("stream", "") for line in log)
+    text = "".join(str(line.get("stream", "")) for line in log if isinstance(line, dict))
     assert "kept" in text
     assert "secret\n" not in text
     assert "v=7" in text
@@ -38,7 +38,7 @@ def test_docker_py_builds_a_directory(builder: Builder, client: docker.DockerCli
 
 def test_docker_py_builds_a_dockerfile_alone_and_learns_of_failures(client: docker.DockerClient) -> None:
     image, _ = client.images.build(fileobj=io.BytesIO(dockerfile("RUN echo alone").encode()), rm=True)
-    assert image.id.startswith("sha256:")
+    assert str(image.id).startswith("sha256:")
     with pytest.raises(BuildError, match="returned a non-zero code: 4") as caught:
         client.images.build(fileobj=io.BytesIO((FROM + "RUN echo last words; exit 4\n").encode()), rm=True)
     assert any("last words" in line.get("stream", "") for line in caught.value.build_log)

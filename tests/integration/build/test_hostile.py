@@ -110,7 +110,7 @@ def test_a_build_can_be_cancelled_by_its_id(builder: Builder) -> None:
     thread = threading.Thread(target=lambda: answers.append(builder.send(body, {"buildid": "mine"})))
     thread.start()
     deadline = time.monotonic() + 30 * PATIENCE
-    while not any("sleep 1000" in each for each in Path("/proc").glob("*/cmdline") for each in [safe_read(each)]):
+    while not any("sleep 1000" in each for path in Path("/proc").glob("*/cmdline") for each in [safe_read(path)]):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert builder.engine.post("/build/cancel?id=mine").status == 200

@@ -14,6 +14,7 @@ from wharfd.engine.build.ops import (
     MergeOp,
 )
 from wharfd.model.errors import InvalidParameter
+from wharfd.model.fileactions import AnyAction
 from wharfd.wire.oci import Platform
 
 BUSYBOX = ImageSource(ref="docker.io/library/busybox:latest")
@@ -23,9 +24,9 @@ def image(name: str = "") -> Output:
     return Vertex(op=BUSYBOX, meta=VertexMeta(name=name)).output()
 
 
-def run(script: str, root: Output, **meta: bool) -> Vertex:
+def run(script: str, root: Output, *, ignore_cache: bool = False) -> Vertex:
     op = ExecOp(args=["/bin/sh", "-c", script], mounts=[BindMount(destination="/", input=0, output=0)])
-    return Vertex(op=op, inputs=(root,), meta=VertexMeta(**meta))
+    return Vertex(op=op, inputs=(root,), meta=VertexMeta(ignore_cache=ignore_cache))
 
 
 def test_equal_vertices_have_one_digest_however_they_are_shown() -> None:
@@ -86,7 +87,10 @@ def test_a_graph_that_cannot_be_carried_out_is_refused(vertex: Vertex, message: 
 
 
 def test_later_actions_may_use_the_results_of_earlier_ones() -> None:
-    actions = [MakeDirectory(path="/a"), Copy(input=1, source_input=0, source="/", destination="/a", output=0)]
+    actions: list[AnyAction] = [
+        MakeDirectory(path="/a"),
+        Copy(input=1, source_input=0, source="/", destination="/a", output=0),
+    ]
     check([Vertex(op=FileOp(actions=actions), inputs=(image(),)).output()])
 
 

@@ -41,8 +41,7 @@ async def test_one_that_is_not_kept_waits_for_its_reader_and_lets_go() -> None:
     follower = log.follow()
     log(output(b"x" * (UNREAD_BYTES + 1)))
     await log.room()  # nobody reads yet, so nobody is waited for
-    reading = asyncio.create_task(anext(follower))
-    await reading
+    await anext(follower)
     assert log.updates == []
     log(output(b"x" * (UNREAD_BYTES + 1)))
     waiting = asyncio.create_task(log.room())
