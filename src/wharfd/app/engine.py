@@ -338,7 +338,12 @@ class Engine:
             ),
             list_containers=list_containers,
             inspect=InspectContainer(
-                ledger=ledger, files=d.files, rootfs=d.rootfs, layers=d.layers, exec_ids=self.execs.of
+                ledger=ledger,
+                files=d.files,
+                rootfs=d.rootfs,
+                layers=d.layers,
+                exec_ids=self.execs.of,
+                by_hand=removal.kept,
             ),
             rename=RenameContainer(ledger=ledger, locks=locks, clock=clock),
             top=TopContainer(ledger=ledger, clock=clock, runtime=d.runtime),

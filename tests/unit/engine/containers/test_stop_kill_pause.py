@@ -6,9 +6,11 @@ import pytest
 
 from tests.unit.engine.rig import Machine, Rig
 from wharfd.engine.containers import signals
+from wharfd.engine.containers.inspect import InspectContainer
 from wharfd.engine.containers.stop import grace_s
+from wharfd.engine.lifecycle import RestartDue, StartAsked
 from wharfd.model.config import RestartPolicy
-from wharfd.model.container import State
+from wharfd.model.container import ContainerRecord, State
 from wharfd.model.errors import Conflict, ContainerNotFound, Internal, InvalidParameter, NotModified, StartFailed
 from wharfd.testing.builders import a_config, a_container, a_host_config
 from wharfd.testing.runtime import Phase
@@ -239,6 +241,28 @@ async def test_restart(rig: Rig) -> None:
     assert (await waiting.result()).exit_code == 143
     told = rig.told(running)
     assert told == ["kill", "die", "network disconnect", "stop", "network connect", "start", "restart"]
+
+
+async def test_between_the_runs_of_a_restart_it_is_told_as_restarting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = await rig.running(host_config=a_host_config(init=True))
+    world, begin = rig.world, rig.start.begin
+    inspect = InspectContainer(
+        ledger=rig.ledger, files=world.files, rootfs=world.rootfs, layers=world.layers, by_hand=rig.removal.kept
+    )
+    seen = []
+
+    async def look(record: ContainerRecord, event: StartAsked | RestartDue) -> ContainerRecord:
+        view = await inspect(record.id)
+        seen.append((record.state, view.status, view.is_restarting))
+        return await begin(record, event)
+
+    monkeypatch.setattr(rig.start, "begin", look)
+    await rig.restart(running.id, timeout_s=1)
+    assert seen == [(State.EXITED, "restarting", True)]
+    view = await inspect(running.id)
+    assert (view.status, view.is_restarting) == ("running", False)
 
 
 async def test_restart_of_what_does_not_run_starts_it(rig: Rig) -> None:
