@@ -11,7 +11,6 @@ transport's `""`, `default`.  All requirements of a scope must hold.  What is no
 """
 
 import base64
-import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -173,7 +172,7 @@ def keys(name: str, value: Json, where: str) -> Iterator[Key]:
             continue
         try:
             yield Key(pem=base64.b64decode(word, validate=True))
-        except binascii.Error as e:
+        except ValueError as e:
             raise InvalidParameter(f"{where}.{name} is not base64") from e
 
 

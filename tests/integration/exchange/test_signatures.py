@@ -151,7 +151,7 @@ def test_what_is_not_signed_does_not_come(engine: Engine, folder: Path, signer: 
     engine.delete(f"/images/{free}")
 
 
-@pytest.mark.parametrize("wrong", ["key", "bytes", "digest", "name", "payload", "base64"])
+@pytest.mark.parametrize("wrong", ["key", "bytes", "digest", "name", "payload", "base64", "letters"])
 def test_a_signature_that_is_not_good(engine: Engine, folder: Path, signer: Signer, wrong: str) -> None:
     set_policy(folder, signer.public)
     name = f"{HOST}/signed/{wrong}:1"
@@ -163,7 +163,7 @@ def test_a_signature_that_is_not_good(engine: Engine, folder: Path, signer: Sign
     if wrong == "payload":
         said = b"{}"
     signature = (Signer(folder, "rsa") if wrong == "key" else signer).sign(said + b" " if wrong == "bytes" else said)
-    attach(engine, name, said, "%%%" if wrong == "base64" else signature, digest)
+    attach(engine, name, said, {"base64": "%%%", "letters": "éé"}.get(wrong, signature), digest)
     why = {
         "key": f"not by {signer.public}",
         "bytes": f"not by {signer.public}",
@@ -171,6 +171,7 @@ def test_a_signature_that_is_not_good(engine: Engine, folder: Path, signer: Sign
         "name": f"for the name {HOST}/other/name",
         "payload": "payload.critical must be an object",
         "base64": "is not signed",
+        "letters": "is not signed",
     }
     is_refused(engine, name, why[wrong])
 

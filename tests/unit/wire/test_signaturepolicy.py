@@ -59,6 +59,7 @@ def test_without_a_scope_the_default_decides() -> None:
         (policy({"r": [{"type": "sigstoreSigned", "fulcio": {}, "keyPath": "/k"}]}), "'fulcio' is not supported"),
         (policy({"r": [{"type": "sigstoreSigned", "keyPaths": []}]}), "must be a list that is not empty"),
         (policy({"r": [{"type": "sigstoreSigned", "keyData": "%"}]}), "is not base64"),
+        (policy({"r": [{"type": "sigstoreSigned", "keyData": "é"}]}), "is not base64"),
         (
             policy({"r": [{"type": "sigstoreSigned", "keyPath": "/k", "signedIdentity": {"type": "any"}}]}),
             "the type 'any' is not known",

@@ -6,7 +6,6 @@ index, and with that everything in it.
 """
 
 import base64
-import binascii
 import hashlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -108,7 +107,7 @@ class CheckSignatures:
             text = (layer.annotations or {}).get(SIGNATURE_NOTE, "")
             try:
                 value = base64.b64decode(text, validate=True)
-            except binascii.Error:
+            except ValueError:
                 continue
             if layer.size <= MAX_PAYLOAD and (payload := await self.payload(ref, layer, login)) is not None:
                 yield Signature(payload, value)
