@@ -121,6 +121,28 @@ async def test_authorization_goes_to_the_remote(site: tuple[str, Path], fetcher:
     assert set(Handler.seen) == {"basic eDp5"}
 
 
+async def test_a_token_in_the_address_is_told_to_nobody(
+    site: tuple[str, Path], fetcher: LocalFetcher, tmp_path: Path
+) -> None:
+    address, folder = site
+    commit = repository(folder)
+    remote = f"{address.replace('//', '//user:s3cr3t@')}/r.git"
+    for call in (
+        fetcher.git_commit(remote.replace("r.git", "nothing.git"), "", NO_ACCESS),
+        fetcher.download("http://user:s3cr3t@127.0.0.1:1/", str(tmp_path / "x")),
+    ):
+        with pytest.raises(InvalidParameter) as caught:
+            await call
+        assert "xxxxx:xxxxx@" in str(caught.value)
+        assert "s3cr3t" not in str(caught.value)
+    into = tmp_path / "into"
+    into.mkdir()
+    await fetcher.git_checkout(remote, "", commit, str(into), NO_ACCESS, keep_git_dir=True, submodules=False)
+    kept = {path.name: path.read_bytes() for path in into.rglob("*") if path.is_file()}
+    assert "config" in kept
+    assert [name for name, data in kept.items() if b"s3cr3t" in data] == []
+
+
 async def test_downloads(site: tuple[str, Path], fetcher: LocalFetcher, tmp_path: Path) -> None:
     address, folder = site
     (folder / "file name").write_text("content")

@@ -8,7 +8,6 @@ Loopback addresses and `localhost` never take a proxy.  Source: Go's `net/http` 
 """
 
 from ipaddress import ip_network
-from urllib.parse import urlsplit
 
 from wharfd.wire.registryhosts import Address, Network, literal_address, split_host
 
@@ -57,13 +56,3 @@ class NoProxy:
 
 def _below(name: str, domain: str) -> bool:
     return name.endswith(domain) if domain.startswith(".") else name == domain or name.endswith(f".{domain}")
-
-
-def masked(proxy: str) -> str:
-    """A proxy's URL for people to read: the user's name and password are hidden."""
-    try:
-        parts = urlsplit(proxy)
-    except ValueError:
-        return ""
-    place = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"xxxxx:xxxxx@{place[2]}").geturl() if place[1] else proxy

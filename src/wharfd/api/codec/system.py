@@ -5,7 +5,7 @@ import msgspec
 from wharfd.engine.system import SystemFacts
 from wharfd.model.json import JsonObject
 from wharfd.ports.runtime import RuntimeInfo
-from wharfd.wire.noproxy import masked
+from wharfd.wire.masking import masked
 from wharfd.wire.registryhosts import HUB, parse_insecure, parse_mirrors
 from wharfd.wire.timestamps import format_rfc3339_nano
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from wharfd.model.errors import InvalidParameter, Unavailable
 from wharfd.ports.fetch import GitAccess
 from wharfd.sys.spawn import run
+from wharfd.wire.masking import masked
 
 TIMEOUT_S = 1800.0
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -51,6 +52,9 @@ class Git:
             raise InvalidParameter(f"invalid git remote {remote!r}")
         self.path = path
         self.remote = remote
+        self.shown = masked(
+            remote
+        )  # a token in it is for the remote alone: not for messages, and not for what is built
         self.home = tempfile.mkdtemp(prefix="wharfd-git-")
         self.settings = [*SETTINGS]
         if access.authorization:
@@ -95,12 +99,12 @@ class Git:
                 [self.path, *words], timeout_s=TIMEOUT_S, env={**self.environment, **settings}, cwd=cwd or self.home
             )
         except TimeoutError as e:
-            raise Unavailable(f"git {words[0]} {self.remote}: no end after {TIMEOUT_S:.0f} s") from e
+            raise Unavailable(f"git {words[0]} {self.shown}: no end after {TIMEOUT_S:.0f} s") from e
         except OSError as e:
             raise Unavailable(f"git cannot be run: {e}") from e
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip()
-            raise InvalidParameter(f"git {words[0]} {self.remote}: {said or 'exit status ' + str(done.returncode)}")
+            said = done.stderr.decode(errors="replace").strip().replace(self.remote, self.shown)
+            raise InvalidParameter(f"git {words[0]} {self.shown}: {said or 'exit status ' + str(done.returncode)}")
         return done.stdout.decode(errors="replace")
 
 
@@ -151,5 +155,6 @@ async def check_out(git: Git, ref: str, commit: str, into: str, *, keep_git_dir:
         await git("submodule", "update", "-q", "--init", "--recursive", "--depth=1", cwd=into)
     if keep_git_dir:
         await git("update-ref", "-d", "FETCH_HEAD", cwd=into)
+        await git("remote", "set-url", "origin", git.shown, cwd=into)
     else:
         shutil.rmtree(f"{into}/.git")

@@ -34,6 +34,7 @@ from wharfd.engine.build.ops import (
 )
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.ids import Digest
+from wharfd.wire.masking import masked
 from wharfd.wire.oci import Platform
 
 encode = msgspec.json.Encoder(order="deterministic").encode
@@ -207,6 +208,7 @@ def describe_source(op: Source) -> str:
         case LocalSource(name=name):
             return f"local://{name}"
         case HttpSource(url=url):
-            return url
+            return masked(url)
         case GitSource(remote=remote, ref=ref):
+            remote = masked(remote)
             return f"git://{remote.partition('://')[2] or remote}" + (f"#{ref}" if ref else "")

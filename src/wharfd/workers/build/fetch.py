@@ -12,6 +12,7 @@ from http.client import HTTPException, HTTPResponse
 from typing import cast
 
 from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.wire.masking import masked
 from wharfd.workers.protocol import FetchUrl
 
 TIMEOUT_S = 60.0
@@ -23,13 +24,13 @@ SECOND = 10**9
 
 
 class HttpOnly(urllib.request.HTTPRedirectHandler):
-    """A redirect may lead to other http addresses, not to files or elsewhere; credentials stay with their host."""
+    """A redirect may lead to other http addresses, not to files or elsewhere; credentials stay with their host, and with TLS."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]
         if urllib.parse.urlsplit(newurl).scheme not in ("http", "https"):
-            raise InvalidParameter(f"redirect to {newurl!r} refused")
+            raise InvalidParameter(f"redirect to {masked(newurl)!r} refused")
         request = super().redirect_request(req, fp, code, msg, headers, newurl)
-        if request is not None and urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
+        if request is not None and urllib.parse.urlsplit(newurl)[:2] != urllib.parse.urlsplit(req.full_url)[:2]:
             request.remove_header("Authorization")
         return request
 
@@ -37,7 +38,7 @@ class HttpOnly(urllib.request.HTTPRedirectHandler):
 def fetch_url(job: FetchUrl) -> dict[str, object] | None:
     """Raises InvalidParameter, NotFound."""
     if urllib.parse.urlsplit(job.url).scheme not in ("http", "https"):
-        raise InvalidParameter(f"unsupported address {job.url!r}")
+        raise InvalidParameter(f"unsupported address {masked(job.url)!r}")
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler(job.proxies),
         urllib.request.HTTPSHandler(context=ssl.create_default_context()),
@@ -59,9 +60,9 @@ def fetch_url(job: FetchUrl) -> dict[str, object] | None:
         raise kind(f"invalid response status {e.code}") from e
     except urllib.error.URLError as e:
         reason = e.reason.strerror or str(e.reason) if isinstance(e.reason, OSError) else str(e.reason)
-        raise InvalidParameter(f'Get "{job.url}": {reason.lower()}') from e
+        raise InvalidParameter(f'Get "{masked(job.url)}": {reason.lower()}') from e
     except (HTTPException, TimeoutError, ValueError) as e:
-        raise InvalidParameter(f'Get "{job.url}": {str(e) or type(e).__name__}') from e
+        raise InvalidParameter(f'Get "{masked(job.url)}": {str(e) or type(e).__name__}') from e
 
 
 def save(response: HTTPResponse, job: FetchUrl) -> dict[str, object]:
@@ -74,7 +75,7 @@ def save(response: HTTPResponse, job: FetchUrl) -> dict[str, object]:
         while chunk := response.read(CHUNK_BYTES):
             size += len(chunk)
             if size > budget:
-                raise InvalidParameter(f"{job.url}: too large for the disk")
+                raise InvalidParameter(f"{masked(job.url)}: too large for the disk")
             plain.update(chunk)
             file.write(chunk)
     return {

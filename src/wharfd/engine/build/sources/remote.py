@@ -24,6 +24,7 @@ from wharfd.ports.clock import Clock
 from wharfd.ports.fetch import Fetched, Fetcher, GitAccess
 from wharfd.ports.runfiles import Connection, RunFiles
 from wharfd.ports.snapshots import SnapshotStore
+from wharfd.wire.masking import masked
 
 ETAG = "etag"
 UPLOAD = "http://buildkit-session/"  # what the client sends over his session
@@ -72,9 +73,9 @@ class RemoteSources:
                 return self.again(known)
             if fetched is None:
                 raise InvalidParameter(
-                    f"{op.url}: the answer says that nothing has changed, and it was never asked for before"
+                    f"{masked(op.url)}: the answer says that nothing has changed, and it was never asked for before"
                 )
-            report.status(op.url, current=fetched.size, total=fetched.size, is_done=True)
+            report.status(masked(op.url), current=fetched.size, total=fetched.size, is_done=True)
             if op.checksum and op.checksum != fetched.digest:
                 raise InvalidParameter(f"digest mismatch {fetched.digest}: {op.checksum}")
             name = op.filename or fetched.name
@@ -87,7 +88,7 @@ class RemoteSources:
             info = await self.snapshots.keep(staged, None, fetched.size)
         finally:
             await self.snapshots.discard(staged)
-        record = self.record(key, CacheKind.REGULAR, op.url, [info.chain_id], fetched.size, asked)
+        record = self.record(key, CacheKind.REGULAR, masked(op.url), [info.chain_id], fetched.size, asked)
         await self.cache.add(msgspec.structs.replace(record, facts={ETAG: fetched.etag} if fetched.etag else {}))
         return Found(key, root_of([info.chain_id]), record)
 
@@ -116,10 +117,10 @@ class RemoteSources:
             known = self.cache.find(key)
             if known is not None:
                 return self.again(known)
-            report.status(f"fetching {op.ref or 'HEAD'} of {op.remote}")
+            report.status(f"fetching {op.ref or 'HEAD'} of {masked(op.remote)}")
             layer, size = await self.check_out(op, commit, access)
-            report.status(f"fetching {op.ref or 'HEAD'} of {op.remote}", is_done=True)
-        record = self.record(key, CacheKind.GIT, f"git snapshot for {op.remote}#{commit}", [layer], size)
+            report.status(f"fetching {op.ref or 'HEAD'} of {masked(op.remote)}", is_done=True)
+        record = self.record(key, CacheKind.GIT, f"git snapshot for {masked(op.remote)}#{commit}", [layer], size)
         await self.cache.add(record)
         return Found(key, root_of([layer]), record)
 
