@@ -163,10 +163,16 @@ def apparmor_profile(asked: HostConfig, facts: HostFacts) -> str:
 
 def environment(record: ContainerRecord, home: str, linked: Sequence[str] = ()) -> list[str]:
     """The container's variables, and HOME if nothing sets it."""
-    kept = variables(record, tty=record.config.tty, linked=linked)
-    if not any(value.startswith("HOME=") for value in kept):
-        kept.append(f"HOME={home or '/'}")
-    return kept
+    return with_home(variables(record, tty=record.config.tty, linked=linked), home)
+
+
+def with_home(values: list[str], home: str) -> list[str]:
+    """`home`: the user's; empty if /etc/passwd does not know him."""
+    return values if has_home(values) else [*values, f"HOME={home or '/'}"]
+
+
+def has_home(values: Sequence[str]) -> bool:
+    return any(value.startswith("HOME=") for value in values)
 
 
 def variables(record: ContainerRecord, *, tty: bool, more: Sequence[str] = (), linked: Sequence[str] = ()) -> list[str]:

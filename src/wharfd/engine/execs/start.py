@@ -7,7 +7,7 @@ A process that cannot be started is over with the code that a shell would give i
 from dataclasses import replace
 
 from wharfd.engine.containers.linked import link_variables
-from wharfd.engine.containers.plan import variables
+from wharfd.engine.containers.plan import has_home, variables, with_home
 from wharfd.engine.execs.happenings import exec_detached, exec_died, exec_event
 from wharfd.engine.execs.registry import Exec, Execs
 from wharfd.engine.execs.session import ExecSession
@@ -114,16 +114,15 @@ class StartExec:
         self, record: ContainerRecord, each: Exec, console_size: tuple[int, int] | None, detach: bool
     ) -> ExecRequest:
         config = each.config
+        linked = link_variables(self.ledger, record, must_run=False)
+        env = variables(record, tty=config.tty, more=config.env, linked=linked)
+        user = await self.users.find(record, config.user) if config.user or not has_home(env) else None
         return ExecRequest(
             args=config.cmd,
-            env=variables(
-                record,
-                tty=config.tty,
-                more=config.env,
-                linked=link_variables(self.ledger, record, must_run=False),
-            ),
+            # Docker: as for the container's first process.  crun sets HOME only for users that /etc/passwd knows.
+            env=with_home(env, user.home if user is not None else ""),
             cwd=config.working_dir,
-            user=await self.users.find(record, config.user) if config.user else None,
+            user=user if config.user else None,
             capabilities=self.host.facts().capabilities if config.privileged else None,
             terminal=config.tty,
             console_size=self.execs.sizes.get(each.id) or console_size or config.console_size,

@@ -79,12 +79,26 @@ async def test_what_the_process_is_asked_for() -> None:
     )
     request = process.request
     assert request.args == ["sh", "-c", "id"]
-    assert request.env == ["HOSTNAME=box", "A=1", "B=3", "C=4"]
+    assert request.env == ["HOSTNAME=box", "A=1", "B=3", "C=4", "HOME=/"]
     assert request.cwd == "/srv"
     assert request.user is not None
     assert request.user.uid == 5
     assert (request.stdin, request.stdout, request.stderr, request.terminal) == (True, False, True, False)
     assert request.capabilities is None
+
+
+async def test_HOME_is_the_users_unless_something_sets_it() -> None:
+    stage = await Stage.made()
+    record = await stage.container()
+    stage.world.rootfs.files[record.id]["/etc/passwd"] = b"root:x:0:0::/root:/bin/sh\nann:x:7:7::/home/ann:/bin/sh\n"
+    for config, home in (
+        ({}, "/root"),
+        ({"user": "ann"}, "/home/ann"),
+        ({"user": "9"}, "/"),
+        ({"env": ["HOME=/x"]}, "/x"),
+    ):
+        _, process = await stage.run(record, "sh", **config)
+        assert [each for each in process.request.env if each.startswith("HOME=")] == [f"HOME={home}"]
 
 
 async def test_a_terminal_brings_TERM_and_a_size() -> None:
