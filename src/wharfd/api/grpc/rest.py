@@ -17,6 +17,7 @@ from wharfd.api.codec.build import decode_build, decoded
 from wharfd.api.grpc.progress import encode_updates
 from wharfd.api.grpc.session_client import SessionClient
 from wharfd.api.grpc.sessions import Sessions
+from wharfd.api.grpc.uploads import Upload, Uploads
 from wharfd.api.streams import Progress
 from wharfd.api.transport import Request
 from wharfd.api.versions.behaviour import Behaviour
@@ -26,7 +27,7 @@ from wharfd.engine.build.client import BuildClient
 from wharfd.engine.build.requests import BuildOptions, CacheRef, Export, FrontendRequest
 from wharfd.engine.build.roots import LocalDirectory
 from wharfd.engine.build.service import Build, BuildService
-from wharfd.model.errors import InvalidParameter, NotImplementedHere, Unavailable
+from wharfd.model.errors import InvalidParameter, NotImplementedHere
 from wharfd.ports.localtrees import HeldTree
 from wharfd.wire.target import Query
 from wharfd.wire.treedigest import TreeIndex
@@ -36,7 +37,6 @@ IMAGE_ID = "moby.image.id"
 CLIENT_SESSION = "client-session"
 UPLOAD_REQUEST = "upload-request"
 UPLOAD_PREFIX = f"{UPLOAD_REQUEST}:"
-UPLOAD_WAIT_S = 5.0  # of an upload and of its build for each other
 
 
 class Output(msgspec.Struct, rename="pascal"):
@@ -44,21 +44,12 @@ class Output(msgspec.Struct, rename="pascal"):
     attrs: dict[str, str] | None = None
 
 
-class Upload:
-    """An archive and the build that it is for; whichever comes first waits."""
-
-    def __init__(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.tree: asyncio.Future[HeldTree] = loop.create_future()
-        self.taken: asyncio.Future[None] = loop.create_future()
-
-
 class RestBuilds:
     def __init__(self, *, builds: BuildService, sessions: Sessions, contexts: ContextFiles) -> None:
         self._builds = builds
         self._sessions = sessions
         self._contexts = contexts
-        self._uploads: dict[str, Upload] = {}
+        self._uploads = Uploads()
 
     async def __call__(self, request: Request, progress: Progress) -> None:
         """Tells `progress` of the build, to the end.  Raises what it raises."""
@@ -68,7 +59,7 @@ class RestBuilds:
         if asked.build_id.startswith(UPLOAD_PREFIX):
             await self.upload(asked.build_id.removeprefix(UPLOAD_PREFIX), request)
         elif asked.remote == UPLOAD_REQUEST:
-            await self.build_tree(query, asked, await self.wait_upload(asked.build_id), progress)
+            await self.build_tree(query, asked, await self._uploads.take(asked.build_id), progress)
         elif asked.remote or not request.has_body:
             client = SessionClient(self._sessions, query.get("session", ""))
             await self.build(query, asked, client, progress)
@@ -79,30 +70,12 @@ class RestBuilds:
 
     async def upload(self, build_id: str, request: Request) -> None:
         tree = await self._contexts.receive(body_of(request))
-        upload = self._uploads.setdefault(build_id, Upload())
+        upload = Upload(tree)
         try:
-            if upload.tree.done():
-                raise InvalidParameter(f"build {build_id} has its context already")
-            upload.tree.set_result(tree)
-            async with asyncio.timeout(UPLOAD_WAIT_S):
-                await asyncio.shield(upload.taken)
-        except TimeoutError as e:
-            raise Unavailable("context deadline exceeded") from e
+            await self._uploads.bring(build_id, upload)
         finally:
-            if not upload.taken.done():
+            if not upload.taken.is_set():
                 await self._contexts.drop(tree)
-            self._uploads.pop(build_id, None)
-
-    async def wait_upload(self, build_id: str) -> HeldTree:
-        upload = self._uploads.setdefault(build_id, Upload())
-        try:
-            async with asyncio.timeout(UPLOAD_WAIT_S):
-                tree = await asyncio.shield(upload.tree)
-        except TimeoutError as e:
-            self._uploads.pop(build_id, None)
-            raise Unavailable("context deadline exceeded") from e
-        upload.taken.set_result(None)
-        return tree
 
     async def build_tree(self, query: Query, asked: ClassicRequest, tree: HeldTree, progress: Progress) -> None:
         """The tree goes when the build is over."""
