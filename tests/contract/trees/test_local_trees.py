@@ -3,7 +3,7 @@
 import hashlib
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from wharfd.drivers.trees.local import DirectoryTree, LocalTrees
 from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.model.errors import InvalidParameter
-from wharfd.model.tree import TreeEntry
+from wharfd.model.tree import DigestedEntry, TreeEntry
 from wharfd.sys.blocking import Pool
 
 pytestmark = pytest.mark.root
@@ -97,6 +97,27 @@ async def test_kinds_may_change_and_things_may_go(trees: LocalTrees) -> None:
     put(tree, "d/x")
     tree.put(folder("d", 0o711))
     assert os.path.exists(f"{tree.path}/d/x")
+
+
+class Looked(dict[str, DigestedEntry]):
+    """How often somebody has gone through all of it."""
+
+    times = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.times += 1
+        return super().__iter__()
+
+
+async def test_what_goes_from_the_bottom_does_not_have_everything_looked_through(trees: LocalTrees) -> None:
+    tree = await trees.take()
+    for number in range(20):
+        put(tree, f"gone/{number}/f")
+    tree.found = looked = Looked(tree.found)
+    for path in sorted(tree.entries(), reverse=True):
+        tree.remove(path)
+    assert os.listdir(tree.path) == []
+    assert looked.times == 0
 
 
 async def test_a_file_that_is_broken_off_is_gone(trees: LocalTrees) -> None:

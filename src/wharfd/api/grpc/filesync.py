@@ -72,8 +72,7 @@ class TreeReceiver:
                 self._on_stat(packet)
             case Packet.STAT:
                 self._has_all_stats = True
-                for path in sorted(self._known.keys() - self._stats.paths, reverse=True):
-                    self._tree.remove(path)
+                await self._remove(sorted(self._known.keys() - self._stats.paths, reverse=True))
             case Packet.DATA:
                 self._on_data(packet.id, packet.data)
             case Packet.ERR:
@@ -86,6 +85,16 @@ class TreeReceiver:
                 raise InvalidParameter(f"the client sent a packet of type {packet.type}")
         await self._ask()
         return True
+
+    async def _remove(self, paths: list[str]) -> None:
+        """What is below a directory goes before it."""
+        loop = asyncio.get_running_loop()
+        turn_until = loop.time() + TURN_S
+        for path in paths:
+            self._tree.remove(path)
+            if loop.time() > turn_until:
+                await asyncio.sleep(0)
+                turn_until = loop.time() + TURN_S
 
     def _on_stat(self, packet: Packet) -> None:
         if self._has_all_stats:

@@ -192,9 +192,14 @@ class DirectoryTree:
             below = path + "/"
             for each in [each for each in self.directories if each == path or each.startswith(below)]:
                 os.close(self.directories.pop(each))
-            for each in [each for each in self.found if each.startswith(below)]:
-                del self.found[each]
-            remove_directory(parent, name)
+            try:
+                os.rmdir(name, dir_fd=parent)
+            except OSError as e:
+                if e.errno != errno.ENOTEMPTY:
+                    raise
+                for each in [each for each in self.found if each.startswith(below)]:
+                    del self.found[each]
+                remove_directory(parent, name)
 
 
 class HashedFile:

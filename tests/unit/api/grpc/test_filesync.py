@@ -75,6 +75,27 @@ async def test_what_has_gone_goes_from_the_bottom() -> None:
     assert tree.log == ["remove z", "remove l", "remove d/g", "remove d/f", "remove d"]
 
 
+async def test_others_get_their_turn_while_much_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wharfd.api.grpc.filesync.TURN_S", -1.0)
+    turns, seen = 0, set()
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    class Tree(MemoryTree):
+        def remove(self, path: str) -> None:
+            seen.add(turns)
+            super().remove(path)
+
+    task = asyncio.create_task(other())
+    await taken([], Tree(*(file(f"f{number}", b"") for number in range(20))))
+    task.cancel()
+    assert len(seen) == 20
+
+
 async def test_more_files_than_are_asked_for_at_once() -> None:
     files = [file(f"f{number:04}", b"%d" % number) for number in range(1500)]
     tree = await taken(files, MemoryTree())
