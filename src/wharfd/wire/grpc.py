@@ -15,6 +15,7 @@ from wharfd.wire.proto.status_pb2 import Status
 
 MESSAGE_LIMIT = 16 << 20  # bytes; BuildKit's clients send no longer ones
 PREFIX_BYTES = 5
+PIECE_BYTES = 64 << 10
 DETAILS_KEY = "grpc-status-details-bin"
 _PREFIX = struct.Struct(">BL")
 _TIMEOUT = re.compile(r"([0-9]{1,8})([HMSmun])")
@@ -60,14 +61,14 @@ class MessageReader:
 
     def __init__(self, limit: int = MESSAGE_LIMIT) -> None:
         self._limit = limit
-        self._pieces: list[memoryview] = []
+        self._pieces: list[bytearray] = []
         self.partial = 0  # bytes kept of a message that is not complete
 
     def feed(self, data: memoryview) -> list[bytes | memoryview]:
         """Raises RpcError for a message that is compressed or longer than the limit."""
         messages: list[bytes | memoryview] = []
         if self.partial:
-            self._pieces.append(data)
+            self._keep(data)
             self.partial += len(data)
             needed = self._needed()
             if self.partial < needed:
@@ -84,18 +85,25 @@ class MessageReader:
             at += size
         self.partial = end - at
         if self.partial:
-            self._pieces.append(data[at:])
+            self._keep(data[at:])
         return messages
+
+    def _keep(self, data: memoryview) -> None:
+        """A copy: small pieces must not cost many times their size, nor hold what they came in."""
+        if self._pieces and len(self._pieces[-1]) < PIECE_BYTES:
+            self._pieces[-1] += data
+        else:
+            self._pieces.append(bytearray(data))
 
     def _needed(self) -> int:
         """Bytes up to which nothing can be taken out: the rest of a prefix, or a whole message."""
         if len(self._pieces[0]) < PREFIX_BYTES:
             if self.partial < PREFIX_BYTES:
                 return PREFIX_BYTES
-            self._pieces[:] = [memoryview(b"".join(self._pieces))]
+            self._pieces[:] = [bytearray().join(self._pieces)]
         return PREFIX_BYTES + self._size(self._pieces[0][:PREFIX_BYTES])
 
-    def _size(self, prefix: memoryview) -> int:
+    def _size(self, prefix: memoryview | bytearray) -> int:
         flag, size = _PREFIX.unpack(prefix)
         if flag:
             raise RpcError(StatusCode.UNIMPLEMENTED, "compressed messages are not taken")

@@ -1,5 +1,7 @@
 """gRPC's frames and statuses."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,6 +28,18 @@ def test_any_split_gives_the_same_messages(messages: list[bytes], cuts: list[int
         data = data[cut:]
     assert found == messages
     assert reader.partial == 0
+
+
+def test_a_message_in_tiny_pieces_costs_no_more_than_its_size() -> None:
+    data = frame_message(bytes(100_000))
+    reader = MessageReader()
+    tracemalloc.start()
+    for at in range(len(data) - 1):
+        reader.feed(memoryview(bytes(1000))[:1] if at >= 5 else memoryview(data)[at : at + 1])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 300_000
+    assert reader.feed(memoryview(data)[-1:]) == [bytes(100_000)]
 
 
 @given(st.binary(max_size=60), st.integers(1, 20))
