@@ -21,6 +21,10 @@ from wharfd.engine.build.filesteps import FileSteps
 from wharfd.engine.build.frontend.entry import dockerfile_frontend, gateway_frontend
 from wharfd.engine.build.history import History
 from wharfd.engine.build.prune import PruneBuildCache
+from wharfd.engine.build.remotecache.all import RemoteCaches
+from wharfd.engine.build.remotecache.exporting import CacheExports
+from wharfd.engine.build.remotecache.importing import Bringing
+from wharfd.engine.build.remotecache.opening import CachePlaces
 from wharfd.engine.build.solver import Workshop
 from wharfd.engine.build.sources.all import AllSources
 from wharfd.engine.build.sources.images import ImageSources, Pull
@@ -33,16 +37,18 @@ from wharfd.engine.containers.attachment import Attachment
 from wharfd.engine.containers.files import NameFiles
 from wharfd.engine.containers.start import Planner
 from wharfd.engine.images.assembly import ImageUseCases
+from wharfd.engine.images.downloads import Downloads
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.tasks import Tasks
 from wharfd.model.build import CacheKind, CacheRecord
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.clock import Clock
-from wharfd.ports.content import ContentStore, SpoolStore
+from wharfd.ports.content import ResumableContent, SpoolStore
 from wharfd.ports.fetch import Fetcher
 from wharfd.ports.files import ContainerFiles
 from wharfd.ports.host import Host
 from wharfd.ports.localtrees import LocalTreeStore
+from wharfd.ports.registry import Registry
 from wharfd.ports.runfiles import RunFiles
 from wharfd.ports.runtime import RuntimeDriver
 from wharfd.ports.snapshots import SnapshotStore
@@ -52,7 +58,7 @@ from wharfd.ports.streams import StdioDriver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPorts:
-    content: ContentStore
+    content: ResumableContent
     spools: SpoolStore
     layers: LayerStore
     rootfs: RootfsStore
@@ -65,6 +71,7 @@ class BuildPorts:
     streams: StdioDriver
     container_files: ContainerFiles
     host: Host
+    registry: Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +105,7 @@ def assemble_build(
     images: ImageUseCases,
     pull: Pull,
     push: Push,
+    downloads: Downloads,
     planner: Planner,
     name_files: NameFiles,
     attachment: Attachment,
@@ -192,6 +200,7 @@ def assemble_build(
         exporters=exporters(ports, clock, images, archives, file_steps, push),
         frontends={"dockerfile.v0": dockerfile_frontend, "gateway.v0": gateway_frontend},
         history=history,
+        caches=remote_caches(ports, cache, tasks, images, archives, downloads),
         after_build=prune.soon,
     )
     return BuildUseCases(
@@ -211,6 +220,24 @@ def assemble_build(
         exits=exits,
         local=local,
         ports=ports,
+    )
+
+
+def remote_caches(
+    ports: BuildPorts,
+    cache: BuildCache,
+    tasks: Tasks,
+    images: ImageUseCases,
+    archives: LayerArchives,
+    downloads: Downloads,
+) -> RemoteCaches:
+    places = CachePlaces(content=ports.content, registry=ports.registry, downloads=downloads, images=images.images)
+    return RemoteCaches(
+        tasks=tasks,
+        leases=images.leases,
+        places=places,
+        bringing=Bringing(content=ports.content, layers=ports.layers, unpacking=images.unpacking, cache=cache),
+        exports=CacheExports(places=places, archives=archives, cache=cache, content=ports.content),
     )
 
 

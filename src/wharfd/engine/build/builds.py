@@ -11,6 +11,7 @@ from wharfd.engine.build.history import History
 from wharfd.engine.build.openbuild import OpenBuild
 from wharfd.engine.build.progress import Update
 from wharfd.engine.build.progresslog import Observer, ProgressLog
+from wharfd.engine.build.remotecache.all import RemoteCaches
 from wharfd.engine.build.requests import BuildOptions
 from wharfd.engine.build.scene import Scene
 from wharfd.engine.build.service import Frontend
@@ -37,6 +38,7 @@ class Builds:
         exporters: Exporters,
         frontends: Mapping[str, Frontend],
         history: History,
+        caches: RemoteCaches,
         after_build: Callable[[], None],
     ) -> None:
         self.tasks = tasks
@@ -49,6 +51,7 @@ class Builds:
         self.exporters = exporters
         self.frontends = frontends
         self.history = history
+        self.caches = caches
         self.after_build = after_build
         self.builds: dict[str, OpenBuild] = {}
         self.owners: dict[str, asyncio.Task[object]] = {}
@@ -95,6 +98,7 @@ class Builds:
             steps=self.steps,
             files=self.shop.files,
             exporters=self.exporters,
+            caches=self.caches,
         )
 
     async def end(self, build: OpenBuild, options: BuildOptions, error: BaseException | None) -> None:
@@ -109,6 +113,7 @@ class Builds:
     async def settle(self, build: OpenBuild, options: BuildOptions, error: BaseException | None) -> None:
         try:
             await build.solver.close()
+            await build.imports.close()
             build.log.close()
             await self.local.give_back(build.scene)
             await self.history.end(build, options, error)

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 from wharfd.engine.build.exporters.all import TITLES, Exporters
+from wharfd.engine.build.exporters.imaging import INLINE, truth
 from wharfd.engine.build.filesteps import FileSteps
 from wharfd.engine.build.graph import Output, Vertex, content_digest
 from wharfd.engine.build.keys import spine
 from wharfd.engine.build.ops import ResolveMode
 from wharfd.engine.build.progress import Update, VertexUpdate, Warned
 from wharfd.engine.build.progresslog import ProgressLog
+from wharfd.engine.build.remotecache.all import RemoteCaches
+from wharfd.engine.build.remotecache.exporting import TITLES as CACHE_TITLES
+from wharfd.engine.build.remotecache.exporting import inline_cache
 from wharfd.engine.build.reports import Activity, VertexReport
 from wharfd.engine.build.requests import BuildResult, Export, FrontendRequest, ResolvedImageSource
 from wharfd.engine.build.rootfiles import LayerFiles, LocalFiles, RootFiles
@@ -45,6 +50,7 @@ class OpenBuild:
         steps: FileSteps,
         files: BuildFiles,
         exporters: Exporters,
+        caches: RemoteCaches,
     ) -> None:
         self.ref = ref
         self.scene = scene
@@ -56,6 +62,9 @@ class OpenBuild:
         self.steps = steps
         self.files = files
         self.exporters = exporters
+        self.caches = caches
+        self.imports = caches.imports(scene.options.cache_imports, scene.client, self.activity)
+        solver.offers = self.imports
         self.response: dict[str, str] = {}
         self.exports: list[Export] = []
         self.warnings = 0
@@ -132,6 +141,7 @@ class OpenBuild:
 
     async def run_frontend(self, request: FrontendRequest) -> BuildResult:
         self.attributes |= request.attributes
+        self.imports.add(request.cache_imports)
         frontend = self.frontends.get(request.name)
         if frontend is None:
             raise NotImplementedHere(f"frontend {request.name} is not supported by this engine")
@@ -146,6 +156,7 @@ class OpenBuild:
         response: dict[str, str] = {}
         if not roots:
             return response
+        result = await self.with_inline_cache(result, roots)
         for export in exports:
             if export.type == "cacheonly":
                 continue
@@ -156,7 +167,38 @@ class OpenBuild:
                 report.complete(error=str(error))
                 raise
             report.complete()
+        response |= await self.export_caches(result)
         self.response = response
+        return response
+
+    async def with_inline_cache(self, result: BuildResult, roots: Mapping[str, Root]) -> BuildResult:
+        if all(ref.type != "inline" for ref in self.scene.options.cache_exports):
+            return result
+        solved = await self.solver.solved(list(result.roots.values()))
+        caches = {
+            platform: inline_cache(solved, root.layers, self.solver.shop.cache) for platform, root in roots.items()
+        }
+        notes = {f"{INLINE}/{platform}": cache for platform, cache in caches.items() if cache is not None}
+        return replace(result, metadata={**result.metadata, **notes})
+
+    async def export_caches(self, result: BuildResult) -> Mapping[str, str]:
+        """Raises what goes wrong, unless the client wants it to be passed over."""
+        response: dict[str, str] = {}
+        refs = [ref for ref in self.scene.options.cache_exports if ref.type != "inline"]
+        solved = await self.solver.solved(list(result.roots.values())) if refs else ()
+        for ref in refs:
+            report = self.activity(CACHE_TITLES.get(ref.type, f"exporting cache to {ref.type}"))
+            lease = self.caches.leases.open()
+            try:
+                base = spine(result.roots.values())
+                response |= await self.caches.exports(ref, solved, base, report, self.scene.client, lease)
+            except EngineError as error:
+                report.complete(error=str(error))
+                if not truth(ref.attributes, "ignore-error", False):
+                    raise
+            finally:
+                lease.release()
+            report.complete()
         return response
 
     def expect(self, result: BuildResult, exports: Sequence[Export]) -> None:

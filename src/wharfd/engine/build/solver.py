@@ -6,17 +6,20 @@ reads parts of them whose content nobody remembers.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from wharfd.engine.build.answers import Answer
 from wharfd.engine.build.cache import BuildCache
 from wharfd.engine.build.failures import StepFailed
 from wharfd.engine.build.flights import Flights
-from wharfd.engine.build.graph import Output, Vertex, check, walk
+from wharfd.engine.build.graph import Output, Vertex, check, output_count, walk
 from wharfd.engine.build.keys import content_key, is_read, output_key, quick_key, selection_fact, uses
+from wharfd.engine.build.offers import Offer, Offers
 from wharfd.engine.build.ops import Source
 from wharfd.engine.build.progress import Progress
 from wharfd.engine.build.reports import Audience, Report, VertexReport
@@ -30,6 +33,8 @@ from wharfd.model.tree import Selection
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.clock import Clock
 from wharfd.ports.snapshots import SnapshotStore
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 SOURCES = Source.__args__
@@ -59,12 +64,25 @@ class Known:
     """What a vertex is.  `found`: of a source.
 
     `is_anew`: it is done in any case, or built on something that is: what the cache has under its key was built on an older result.
+    `offers`: for each output, where its layers are to be had without doing it.
     """
 
     key: Digest
     record: CacheRecord | None = None
     found: Found | None = None
     is_anew: bool = False
+    offers: Sequence[Offer] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A step after a build, for who wants to pass on what is known.  `outputs` None: nothing is; `offers`: it was not even brought here."""
+
+    vertex: Vertex
+    key: Digest
+    quick_key: Digest | None
+    outputs: Sequence[Sequence[str]] | None
+    offers: Sequence[Offer] = ()
 
 
 class Sources(Protocol):
@@ -98,12 +116,19 @@ class Solver:
     """One build's.  `close` ends what is still under way."""
 
     def __init__(
-        self, shop: Workshop, scene: Scene, emit: Progress, room: Callable[[], Coroutine[Any, Any, None]]
+        self,
+        shop: Workshop,
+        scene: Scene,
+        emit: Progress,
+        room: Callable[[], Coroutine[Any, Any, None]],
+        offers: Offers | None = None,
     ) -> None:
         self.shop = shop
         self.scene = scene
         self.emit = emit
         self.room = room
+        self.offers = offers
+        self.left: dict[Digest, Vertex] = {}  # found in an imported cache, and not needed so far
         self.reports: dict[Digest, VertexReport] = {}
         self.answers: dict[tuple[str, Digest], Answer[Any]] = {}
         self.used: list[str] = []
@@ -128,7 +153,9 @@ class Solver:
         self.announce(outputs)
         self.solving += 1
         try:
-            return await self.all([self.root(output) for output in outputs])
+            roots = await self.all([self.root(output) for output in outputs])
+            self.tell_left()
+            return roots
         except Exception:
             # The client is told of the first failure; nobody waits for what else is under way.
             if self.solving == 1:
@@ -141,6 +168,12 @@ class Solver:
         for vertex in walk(outputs):
             if vertex.digest not in self.reports:
                 self.report(vertex).announce()
+
+    def tell_left(self) -> None:
+        for digest, vertex in list(self.left.items()):
+            if ("result", digest) not in self.answers:
+                self.report(vertex).complete(cached=True)
+                del self.left[digest]
 
     async def give_up(self) -> None:
         pending = {key: answer for key, answer in self.answers.items() if not answer.done.done()}
@@ -188,6 +221,8 @@ class Solver:
             quick = quick_key(vertex, keys)
             if not is_anew and (record := self.use(quick)) is not None:
                 return self.cached(vertex, record)
+            if not is_anew and (offered := await self.offered(vertex, quick)) is not None:
+                return offered
         try:
             contents = await self.contents(vertex, keys)
         except NotFound as error:
@@ -197,7 +232,23 @@ class Solver:
         key = content_key(vertex, keys, contents)
         if not is_anew and (record := self.use(key, quick)) is not None:
             return self.cached(vertex, record)
+        if not is_anew and (offered := await self.offered(vertex, key)) is not None:
+            return offered
         return Known(key, is_anew=is_anew)
+
+    async def offered(self, vertex: Vertex, key: Digest) -> Known | None:
+        """What an imported cache knows of the step; its layers do not come before they are needed."""
+        offer = await self.offers.find(key) if self.offers is not None else None
+        if self.offers is None or offer is None:
+            return None
+        if (record := self.use(offer.key, key)) is not None:
+            return self.cached(vertex, record)
+        others = [await self.offers.find(output_key(offer.key, number)) for number in range(1, output_count(vertex))]
+        offers = [each for each in (offer, *others) if each is not None and each.has_result]
+        if len(offers) <= len(others):
+            return Known(offer.key)
+        self.left[vertex.digest] = vertex
+        return Known(offer.key, offers=offers)
 
     async def fetch(self, vertex: Vertex) -> Known:
         report = self.report(vertex)
@@ -246,15 +297,58 @@ class Solver:
         known = await self.known(vertex)
         if known.found is not None:
             return [known.found.root]
-        record = known.record or await self.carry_out(vertex, known)
+        record = known.record or await self.take_over(vertex, known) or await self.carry_out(vertex, known)
         for hook in self.on_result:
             hook(vertex, record)
         return [root_of(layers) for layers in record.outputs]
 
+    async def take_over(self, vertex: Vertex, known: Known) -> CacheRecord | None:
+        """The result that an imported cache has; None if it has none, or does not give it."""
+        if not known.offers:
+            return None
+        report = self.report(vertex)
+        try:
+            outputs = [await offer.bring(self.scene.lease, report) for offer in known.offers]
+            created_ns = max(offer.created_ns for offer in known.offers)
+        except EngineError as error:
+            log.warning("build: step %s could not be taken from an imported cache: %s", vertex.name, error)
+            return None
+        below = await self.layers_below(vertex)
+        made = list(dict.fromkeys(layer for layers in outputs for layer in layers if layer not in below))
+        sizes = (self.shop.cache.layers.get(layer) for layer in made)
+        record = CacheRecord(
+            id=self.shop.new_id(),
+            key=known.key,
+            description=vertex.name,
+            outputs=[list(layers) for layers in outputs],
+            made=list(made),
+            parents=await self.parents(vertex),
+            size_bytes=sum(info.size_bytes for info in sizes if info is not None),
+            created_ns=created_ns or self.shop.clock.now_ns(),
+        )
+        await self.shop.cache.add(record)
+        self.hold(record)
+        report.complete(cached=True)
+        return record
+
+    async def layers_below(self, vertex: Vertex) -> set[str]:
+        """Of what the step is built on; that is taken over, too, if it is offered.  Nothing is carried out for it."""
+        layers: set[str] = set()
+        for each, use in zip(vertex.inputs, uses(vertex), strict=True):
+            known = await self.known(each.vertex)
+            if use.is_base and (known.found is not None or known.record is not None or known.offers):
+                layers |= {*(await self.root(each)).layers}
+        return layers
+
+    async def parents(self, vertex: Vertex) -> list[str]:
+        known = [await self.known(each.vertex) for each in vertex.inputs]
+        records = [each.record or self.shop.cache.find(each.key) for each in known]
+        return [record.id for record in records if record is not None]
+
     async def carry_out(self, vertex: Vertex, known: Known) -> CacheRecord:
         key = known.key
         inputs = await self.all([self.root(each) for each in vertex.inputs])
-        parents = [(await self.known(each.vertex)).record for each in vertex.inputs]
+        parents = await self.parents(vertex)
         report = self.report(vertex)
 
         async def work(audience: Audience) -> CacheRecord:
@@ -266,7 +360,7 @@ class Solver:
                 description=vertex.name,
                 outputs=[list(root.layers) for root in made.outputs],
                 made=list(made.layers),
-                parents=[parent.id for parent in parents if parent is not None],
+                parents=parents,
                 size_bytes=made.size_bytes,
                 created_ns=self.shop.clock.now_ns(),
             )
@@ -284,6 +378,26 @@ class Solver:
             raise StepFailed(vertex, str(error)) from error
         report.complete()
         return record
+
+    async def solved(self, outputs: Sequence[Output | None]) -> Sequence[Solved]:
+        """The steps of a graph that was carried out, inputs first; those of which nothing is known without doing them are left out."""
+        found = []
+        for vertex in walk(outputs):
+            if isinstance(vertex.op, SOURCES) or vertex.meta.export_cache is False:
+                continue
+            known = await self.known(vertex)
+            record = known.record or self.shop.cache.find(known.key)
+            inputs = [output_key((await self.known(each.vertex)).key, each.index) for each in vertex.inputs]
+            found.append(
+                Solved(
+                    vertex,
+                    known.key,
+                    quick_key(vertex, inputs) if is_read(vertex) else None,
+                    record.outputs if record is not None else None,
+                    known.offers if record is None else (),
+                )
+            )
+        return found
 
     # cache
 
@@ -317,24 +431,3 @@ class Solver:
     async def all(self, questions: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         """The answers, in order; the first error as soon as there is one."""
         return list(await asyncio.gather(*questions))
-
-
-class Answer(Generic[T]):
-    """The outcome of work that goes on whether anybody waits or not."""
-
-    def __init__(self, tasks: Tasks, work: Coroutine[Any, Any, T], name: str) -> None:
-        self.done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.task = tasks.spawn(self.carry_out(work), name)
-
-    async def carry_out(self, work: Coroutine[Any, Any, T]) -> None:
-        try:
-            outcome = await work
-        except asyncio.CancelledError:
-            self.done.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 - it is for whoever asked
-            self.done.set_exception(error)
-            self.done.exception()  # retrieved, also if nobody waits any more
-        else:
-            if not self.done.done():
-                self.done.set_result(outcome)

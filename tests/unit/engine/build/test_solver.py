@@ -5,10 +5,13 @@ import pytest
 
 from tests.unit.engine.build.rig import SolverRig, copy, image, merge, run
 from wharfd.engine.build.failures import StepFailed
-from wharfd.engine.build.graph import Vertex
+from wharfd.engine.build.graph import Output, Vertex
 from wharfd.engine.build.ops import MergeOp
 from wharfd.engine.build.progress import LogOutput, VertexUpdate
-from wharfd.model.errors import InvalidParameter
+from wharfd.engine.build.reports import Report
+from wharfd.engine.images.leases import Lease
+from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.ids import ChainId, Digest
 
 
 @pytest.fixture
@@ -250,3 +253,138 @@ async def test_records_in_use_are_known_until_the_build_ends(rig: SolverRig) -> 
     assert rig.cache.users[record.id] == 1
     await build.solver.close()
     assert rig.cache.users[record.id] == 0
+
+
+class Offered:
+    """A step's result elsewhere.  `layers` None: it does not come."""
+
+    def __init__(self, rig: SolverRig, key: Digest, layers: list[str] | None, *, has_result: bool = True) -> None:
+        self.rig = rig
+        self.key = key
+        self.layers = layers
+        self.has_result = has_result
+        self.created_ns = 7
+        self.brought = 0
+
+    async def bring(self, lease: Lease, report: Report) -> list[ChainId]:
+        self.brought += 1
+        if self.layers is None:
+            raise NotFound("gone")
+        for layer in self.layers:
+            self.rig.world.layers.put(layer, {"offered": b"x"})
+        return [ChainId(layer) for layer in self.layers]
+
+
+class Offering:
+    def __init__(self) -> None:
+        self.offers: dict[Digest, Offered] = {}
+
+    async def find(self, key: Digest) -> Offered | None:
+        return self.offers.get(key)
+
+
+async def keys_of(rig: SolverRig, *outputs: Output) -> list[tuple[Digest, Digest | None]]:
+    """What another builder calls the steps of a graph."""
+    other = SolverRig()
+    await other.open()
+    build = other.build()
+    await build.solver.roots(outputs)
+    found = [(step.key, step.quick_key) for step in await build.solver.solved(outputs)]
+    await build.solver.close()
+    await other.close()
+    return found
+
+
+def layer(number: int) -> str:
+    return f"sha256:{1000 + number:064x}"
+
+
+async def test_what_an_imported_cache_has_is_not_done_and_comes_only_when_it_is_needed(rig: SolverRig) -> None:
+    a, b = run("a"), run("b", run("a"))
+    (key_a, _), (key_b, _) = await keys_of(rig, b)
+    offering = Offering()
+    offering.offers = {key_a: Offered(rig, key_a, [layer(1)]), key_b: Offered(rig, key_b, [layer(1), layer(2)])}
+    build = rig.build()
+    build.solver.offers = offering
+    (root,) = await build(b)
+    assert (rig.steps.done, root.layers) == ([], (layer(1), layer(2)))
+    assert build.cached() == {"a", "b"}
+    by_name = {record.description: record for record in rig.cache.records()}
+    assert {name: record.made for name, record in by_name.items()} == {"a": [layer(1)], "b": [layer(2)]}
+    assert by_name["b"].parents == [by_name["a"].id]
+    assert by_name["b"].created_ns == 7
+    # From now on it is known here.
+    again = rig.build()
+    await again(a, b)
+    assert rig.steps.done == []
+    assert again.cached() == {"a", "b"}
+
+
+async def test_only_the_uppermost_of_the_known_steps_is_brought_for_a_step_that_is_not_known(rig: SolverRig) -> None:
+    read = run("read")
+    target = copy("c", run("a"), read)
+    (_, quick) = (await keys_of(rig, target))[2]
+    key = (await keys_of(rig, target))[2][0]
+    assert quick is not None
+    offering = Offering()
+    offering.offers = {quick: Offered(rig, key, [layer(3)])}
+    build = rig.build()
+    build.solver.offers = offering
+    await build(target)
+    assert rig.steps.done == []
+    assert rig.files.asked == 0
+    assert [record.key for record in rig.cache.records()] == [key]
+
+
+async def test_a_key_without_a_result_spares_looking_at_contents(rig: SolverRig) -> None:
+    target = run("top", copy("c", run("a"), run("read")))
+    steps = await keys_of(rig, target)
+    (key, quick), (top, _) = steps[2], steps[3]
+    assert quick is not None
+    offering = Offering()
+    offering.offers = {
+        quick: Offered(rig, key, None, has_result=False),
+        top: Offered(rig, top, [layer(4)]),
+    }
+    build = rig.build()
+    build.solver.offers = offering
+    await build(target)
+    assert (rig.steps.done, rig.files.asked) == ([], 0)
+
+
+async def test_a_step_is_done_if_the_cache_that_promised_it_does_not_give_it(rig: SolverRig) -> None:
+    target = run("b", run("a"))
+    (key_a, _), (key_b, _) = await keys_of(rig, target)
+    offering = Offering()
+    offering.offers = {key_a: Offered(rig, key_a, [layer(1)]), key_b: Offered(rig, key_b, None)}
+    build = rig.build()
+    build.solver.offers = offering
+    await build(target)
+    assert rig.steps.done == ["b"]
+    assert build.cached() == {"a"}
+
+
+async def test_nothing_is_imported_for_a_step_that_is_to_be_done_anew(rig: SolverRig) -> None:
+    target = run("b", run("a", ignore_cache=True))
+    (key_a, _), (key_b, _) = await keys_of(rig, run("b", run("a")))
+    offering = Offering()
+    offering.offers = {key_a: Offered(rig, key_a, [layer(1)]), key_b: Offered(rig, key_b, [layer(1), layer(2)])}
+    build = rig.build()
+    build.solver.offers = offering
+    await build(target)
+    assert rig.steps.done == ["a", "b"]
+
+
+async def test_what_a_cache_offers_and_nobody_needs_is_told_as_cached(rig: SolverRig) -> None:
+    target = copy("c", run("a"), run("read"))
+    steps = await keys_of(rig, target)
+    offering = Offering()
+    offering.offers = {key: Offered(rig, key, [layer(n)]) for n, (key, _) in enumerate(steps)}
+    quick = steps[2][1]
+    assert quick is not None
+    offering.offers[quick] = offering.offers[steps[2][0]]
+    build = rig.build()
+    build.solver.offers = offering
+    await build(target)
+    assert build.cached() == {"a", "read", "c"}
+    assert [offering.offers[key].brought for key, _ in steps] == [1, 0, 1]

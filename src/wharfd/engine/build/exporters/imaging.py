@@ -18,6 +18,7 @@ from wharfd.model.image import HistoryEntry
 from wharfd.ports.clock import Clock
 from wharfd.ports.content import ContentStore
 from wharfd.ports.host import Host
+from wharfd.wire.buildcache import INLINE_CACHE
 from wharfd.wire.oci import (
     ConfigDocument,
     Descriptor,
@@ -45,6 +46,7 @@ from wharfd.wire.oci.media_types import (
 from wharfd.wire.timestamps import format_rfc3339_nano
 
 CONFIG = "containerimage.config"
+INLINE = "containerimage.inlinecache"
 MADE_BY_EXPORTER = "buildkit.exporter.image.v0"
 EPOCH = "source-date-epoch"
 TRUE = frozenset({"1", "t", "true", "T", "TRUE", "True"})
@@ -124,6 +126,8 @@ class ImageMaker:
             raise InvalidParameter("a client's directory cannot be exported as an image")
         blobs = await self.archives.blobs(root.layers, packing, lease)
         config = encode_config(self.config(result, platform, blobs, epoch_ns))
+        if (cache := result.metadata.get(f"{INLINE}/{platform}") or result.metadata.get(INLINE)) is not None:
+            config = with_inline_cache(config, cache)
         config_digest = await self.store(config, lease)
         media_type = OCI_MANIFEST if is_oci else DOCKER_MANIFEST
         manifest = encode(
@@ -180,6 +184,11 @@ class ImageMaker:
             await writer.write(document)
             await writer.commit(digest)
         return digest
+
+
+def with_inline_cache(config: bytes, cache: bytes) -> bytes:
+    document = msgspec.json.decode(config)
+    return msgspec.json.encode({**document, INLINE_CACHE: base64.b64encode(cache).decode()})
 
 
 def dated(history: Sequence[HistoryEntry], times_ns: Sequence[int]) -> list[HistoryEntry]:

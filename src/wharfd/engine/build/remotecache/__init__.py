@@ -1,0 +1,1 @@
+"""Caches that travel: read from registries, clients' directories and images, and written there."""
