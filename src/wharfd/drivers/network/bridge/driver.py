@@ -3,7 +3,7 @@
 An endpoint is a veth pair: one end, named after the endpoint, on the bridge; the other, `eth0`, in the sandbox.  It costs about a
 millisecond by raw rtnetlink.  Deleting a link makes the kernel wait for its readers (some 10 ms) with the lock held that every network
 change needs, so `detach` leaves the pair to the end of the namespace, which takes many down at once; what is still there a moment later
-is deleted in one batch, and so is the bridge of a network that is gone.
+is deleted by the sweeper (`sweep.py`), and so is the bridge of a network that is gone.
 
 State of the driver changes on the loop only, before what the kernel has to do begins; a network that is being deleted takes no more
 endpoints.
@@ -34,6 +34,7 @@ from wharfd.drivers.network.bridge.options import (
     same_bridge,
 )
 from wharfd.drivers.network.bridge.publish import Published, Publisher
+from wharfd.drivers.network.bridge.sweep import Sweeper
 from wharfd.drivers.network.ipam import Given, Ipam, is_used
 from wharfd.drivers.network.predefined import predefined
 from wharfd.model.errors import EngineError, Forbidden, Internal, InvalidParameter, Unavailable
@@ -49,8 +50,6 @@ from wharfd.wire.ipam import mac_of
 __all__ = ["BridgeNetwork", "veth_name"]
 
 log = logging.getLogger(__name__)
-
-LINGER_S = 0.5  # how long a link may outlive its endpoint before it is deleted by hand
 
 
 @dataclass(slots=True)
@@ -94,9 +93,7 @@ class BridgeNetwork:
         self.nets: dict[NetworkId, Net] = {}
         self.bridges: dict[str, NetworkId] = {}
         self.ipam = ipam
-        self.going: list[str] = []  # host ends whose endpoint is gone, bridges whose network is
-        self.sweep: asyncio.TimerHandle | None = None
-        self.sweeping: asyncio.Future[None] | None = None
+        self.sweeper = Sweeper(pool, lambda: self.near)
 
     # Networks
 
@@ -112,7 +109,9 @@ class BridgeNetwork:
                 continue
             elements += net.elements()
         known = {endpoint.endpoint_id for each in endpoints.values() for endpoint in each}
-        await self.pool.run(self.heal, list(self.nets.values()), known)
+        for name in await self.pool.run(self.heal, list(self.nets.values()), known):
+            await self.pool.run(links.drop_addresses, self.near, name)
+            self.sweeper.bridge(name)
         for network_id, each in endpoints.items():
             if network_id in self.nets:
                 elements += await self.publisher.resume(each)
@@ -130,6 +129,7 @@ class BridgeNetwork:
         if holder is not None and holder != record.id:
             raise same_bridge(record.id, holder, bridge)
         self.ipam.take_up(record, endpoints)
+        self.sweeper.keep(bridge)
         net = Net(record, options, bridge, options.mtu or self.defaults.mtu)
         net.endpoints.update(endpoint.endpoint_id for endpoint in endpoints)
         self.nets[record.id] = net
@@ -141,8 +141,8 @@ class BridgeNetwork:
         self.bridges.pop(net.bridge, None)
         self.ipam.let_go(net.record.id)
 
-    def heal(self, nets: Sequence[Net], endpoint_ids: set[str]) -> None:
-        """Bridges and addresses as the records say; links on them, and bridges of ours, that no record explains go."""
+    def heal(self, nets: Sequence[Net], endpoint_ids: set[str]) -> list[str]:
+        """Bridges and addresses as the records say; links on them that no record explains go.  Returns bridges of ours like that."""
         for net in nets:
             try:
                 self.make_bridge(net)
@@ -152,7 +152,8 @@ class BridgeNetwork:
         known = {veth_name(endpoint_id) for endpoint_id in endpoint_ids}
         indexes = {net.index for net in nets} | set(ours.values())
         stray = [name for name, master in ports.items() if master in indexes and name not in known]
-        links.delete_links(self.near, [*stray, *(ours.keys() - {net.bridge for net in nets})])
+        links.delete_links(self.near, stray)
+        return sorted(ours.keys() - {net.bridge for net in nets})
 
     @property
     def near(self) -> Netlink:
@@ -171,13 +172,7 @@ class BridgeNetwork:
         await self.guard.close()
         self.openings.close()
         self.publisher.close()
-        if self.sweep is not None:
-            self.sweep.cancel()
-            self.sweep = None
-        if self.sweeping is not None:
-            await asyncio.wait([self.sweeping])
-        if self.going:
-            await self.pool.run(self.delete_lingering)
+        await self.sweeper.close()
         if self.netlink is not None:
             self.netlink.close()
             self.netlink = None
@@ -227,7 +222,7 @@ class BridgeNetwork:
             await self.pool.run(links.delete_bridge, self.near, net.bridge)
             return
         await self.pool.run(links.drop_addresses, self.near, net.bridge)
-        self.delete_later(net.bridge)
+        self.sweeper.bridge(net.bridge)
 
     async def change_rules(self, more: Sequence[Element], less: Sequence[Element]) -> None:
         """Raises Unavailable."""
@@ -299,7 +294,7 @@ class BridgeNetwork:
     async def detach(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
         await self.publisher.withdraw(endpoint.endpoint_id)
         self.release(self.nets.get(network.id), endpoint)
-        self.delete_later(veth_name(endpoint.endpoint_id))
+        self.sweeper.link(veth_name(endpoint.endpoint_id))
 
     async def unplug(self, network: NetworkRecord, endpoint: Endpoint, sandbox_key: str) -> None:
         await self.publisher.withdraw(endpoint.endpoint_id)
@@ -335,29 +330,6 @@ class BridgeNetwork:
         """Docker: an internal network publishes nothing."""
         wishes = [] if net.record.internal else ports
         return await self.publisher.publish(endpoint, wishes, net.options.host_binding, name, net.routed)
-
-    # Links that outlive what they were for
-
-    def delete_later(self, name: str) -> None:
-        self.going.append(name)
-        if self.sweep is None and self.sweeping is None:
-            self.sweep = asyncio.get_running_loop().call_later(LINGER_S, self.start_sweep)
-
-    def start_sweep(self) -> None:
-        self.sweep = None
-        self.sweeping = asyncio.ensure_future(self.pool.run(self.delete_lingering))  # noqa: TID251 - owned here, awaited in close
-        self.sweeping.add_done_callback(self.swept)
-
-    def swept(self, done: asyncio.Future[None]) -> None:
-        self.sweeping = None
-        if not done.cancelled() and done.exception() is not None:
-            log.warning("links not deleted: error=%s", done.exception())
-        if self.going and self.sweep is None:
-            self.sweep = asyncio.get_running_loop().call_later(LINGER_S, self.start_sweep)
-
-    def delete_lingering(self) -> None:
-        names, self.going = self.going, []
-        links.delete_links(self.near, names)
 
 
 def isolated(options: BridgeOptions) -> list[int]:
