@@ -23,6 +23,9 @@ MERGED = ("bin", "sbin", "lib", "lib64")  # links into usr
 USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 
+POSTGRES_LEFT_OUT = (
+    "perl libperl dpkg debconf adduser passwd libc-bin tar sysvinit locales libllvm libz3 libclang ucf ssl-cert openssl usrmerge libc-l10n"
+).split()
 POSTGRES_START = """#!/bin/sh
 # Make the database at the first start, then serve it; POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and PGDATA as usual.
 set -eu
@@ -84,19 +87,7 @@ RECIPES = {
             name="postgres",
             packages=["postgresql", "gosu"],
             user="postgres:x:999:999::/var/lib/postgresql:/bin/sh",
-            left_out=(
-                "perl",
-                "libperl",
-                "dpkg",
-                "debconf",
-                "adduser",
-                "passwd",
-                "libc-bin",
-                "tar",
-                "sysvinit",
-                "locales",
-            )
-            + ("libllvm", "libz3", "libclang", "ucf", "ssl-cert", "openssl", "usrmerge", "libc-l10n"),
+            left_out=POSTGRES_LEFT_OUT,
             links=("usr/lib/postgresql/*/bin/*",),
             files={"usr/local/bin/docker-entrypoint.sh": POSTGRES_START},
             folders=("docker-entrypoint-initdb.d", "var/lib/postgresql/data"),

