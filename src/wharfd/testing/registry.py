@@ -193,7 +193,8 @@ class FakeRegistry(Fake):
             raise InvalidParameter("digest invalid: provided digest did not match uploaded content")
         document = decode_target(data, media_type)
         for part in document.manifests if isinstance(document, Index) else [document.config, *document.layers]:
-            have = target.documents if isinstance(document, Index) else target.blobs
+            # As docker-registry: an index may name blobs, too (caches of builds do).
+            have = {**target.documents, **target.blobs} if isinstance(document, Index) else target.blobs
             if part.digest not in have and not part.urls:
                 raise InvalidParameter(f"manifest blob unknown: blob unknown to registry: {part.digest}")
         target.documents[digest] = (media_type, data)
