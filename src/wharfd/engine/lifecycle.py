@@ -155,6 +155,7 @@ Cell = State | Refuse | Already | Never
 
 NEVER = Never()
 NOT_RUNNING = Refuse("container {id} is not running")
+NOT_PAUSED = Refuse("Container {id} is not paused")  # Docker: whatever else it is
 IS_RESTARTING = Refuse("Container {id} is restarting, wait until the container is running")
 MARKED = Refuse("container is marked for removal and cannot be started")
 STOPPED = Already("Container is already stopped")
@@ -174,7 +175,7 @@ ROWS: dict[State, dict[type[Event], Cell]] = {
     State.CREATED: {
         StartAsked: State.STARTING,
         PauseAsked: NOT_RUNNING,
-        UnpauseAsked: NOT_RUNNING,
+        UnpauseAsked: NOT_PAUSED,
         StopAsked: STOPPED,
         KillAsked: NOT_RUNNING,
         RemoveAsked: State.REMOVING,
@@ -195,7 +196,7 @@ ROWS: dict[State, dict[type[Event], Cell]] = {
     State.RUNNING: {
         StartAsked: RUNNING_ALREADY,
         PauseAsked: State.PAUSED,
-        UnpauseAsked: Refuse("Container {id} is not paused"),
+        UnpauseAsked: NOT_PAUSED,
         StopAsked: State.RUNNING,
         KillAsked: State.RUNNING,
         Exited: State.EXITED,
@@ -216,7 +217,7 @@ ROWS: dict[State, dict[type[Event], Cell]] = {
         StartAsked: RUNNING_ALREADY,  # Docker: a container that waits for its restart counts as running
         RestartDue: State.STARTING,
         PauseAsked: IS_RESTARTING,
-        UnpauseAsked: IS_RESTARTING,
+        UnpauseAsked: NOT_PAUSED,
         StopAsked: State.EXITED,
         KillAsked: State.EXITED,
         RestartAsked: State.RESTARTING,
@@ -226,7 +227,7 @@ ROWS: dict[State, dict[type[Event], Cell]] = {
     State.EXITED: {
         StartAsked: State.STARTING,
         PauseAsked: NOT_RUNNING,
-        UnpauseAsked: NOT_RUNNING,
+        UnpauseAsked: NOT_PAUSED,
         StopAsked: STOPPED,
         KillAsked: NOT_RUNNING,
         RestartAsked: State.RESTARTING,
@@ -236,7 +237,7 @@ ROWS: dict[State, dict[type[Event], Cell]] = {
     State.REMOVING: {
         StartAsked: MARKED,
         PauseAsked: NOT_RUNNING,
-        UnpauseAsked: NOT_RUNNING,
+        UnpauseAsked: NOT_PAUSED,
         StopAsked: STOPPED,
         KillAsked: NOT_RUNNING,
         RemoveAsked: BEING_REMOVED,
@@ -246,7 +247,7 @@ ROWS: dict[State, dict[type[Event], Cell]] = {
     State.DEAD: {
         StartAsked: MARKED,
         PauseAsked: NOT_RUNNING,
-        UnpauseAsked: NOT_RUNNING,
+        UnpauseAsked: NOT_PAUSED,
         StopAsked: STOPPED,
         KillAsked: NOT_RUNNING,
         RemoveAsked: State.REMOVING,

@@ -14,7 +14,7 @@ from wharfd.engine.ledger import Ledger
 from wharfd.engine.names import Names
 from wharfd.model.config import EndpointIPAMConfig, EndpointSettings
 from wharfd.model.container import ContainerRecord, State
-from wharfd.model.errors import Conflict, EngineError, Forbidden, InvalidParameter, Unavailable
+from wharfd.model.errors import Conflict, EngineError, Forbidden, InvalidParameter, NotFound, Unavailable
 from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortWish
 from wharfd.ports.network import NameServers, NetworkDriver, SandboxDriver
 from wharfd.wire.endpointopts import DEFAULT_PREFIX, IFNAME, PREFIX, free_name
@@ -271,13 +271,18 @@ class Attachment:
         return driver
 
     def sandbox_of(self, record: ContainerRecord, ref: str) -> str:
-        other = self.ledger.container(ref)
+        try:
+            other = self.ledger.container(ref)
+        except NotFound as error:
+            raise error.prefixed("joining network namespace of container: ") from error
         if other.id == record.id:
             raise InvalidParameter("cannot join own network namespace")
         if other.state is State.RESTARTING:
             raise Conflict(f"Container {other.id} is restarting, wait until the container is running")
         if not other.is_running:
-            raise Conflict(f"cannot join network namespace of a non running container: {other.id}")
+            raise Conflict(
+                f"cannot join network namespace of a non running container: container {other.name} is {other.state}"
+            )
         return other.sandbox_key
 
 

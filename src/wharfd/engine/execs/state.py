@@ -12,6 +12,6 @@ def refuse_unless_running(record: ContainerRecord, ref: str) -> None:
         case State.PAUSED:
             raise Conflict(f"Container {ref} is paused, unpause the container before exec")
         case State.RESTARTING:
-            raise Conflict(f"Container {ref} is restarting, wait until the container is running")
+            raise Conflict(f"Container {record.id} is restarting, wait until the container is running")
         case _:
             raise Conflict(f"container {record.id} is not running")

@@ -15,6 +15,7 @@ from wharfd.model.errors import (
     Internal,
     InvalidParameter,
     NetworkNotFound,
+    NotFound,
     NotModified,
     StartFailed,
 )
@@ -132,8 +133,13 @@ async def test_who_joins_anothers_network_has_its_hostname(rig: Rig) -> None:
 async def test_a_container_cannot_join_one_that_does_not_run(rig: Rig) -> None:
     other = await rig.created()
     record = await rig.created(host_config=a_host_config(network_mode=f"container:{other.id}"), networks={})
-    with pytest.raises(Conflict, match=f"cannot join network namespace of a non running container: {other.id}"):
+    with pytest.raises(
+        Conflict, match=f"cannot join network namespace of a non running container: container {other.name} is created"
+    ):
         await rig.start(record.id)
+    lonely = await rig.created(host_config=a_host_config(network_mode="container:nope"), networks={})
+    with pytest.raises(NotFound, match=r"^joining network namespace of container: No such container: nope$"):
+        await rig.start(lonely.id)
     assert rig.now(record).exit_code == 128
 
 

@@ -55,5 +55,5 @@ async def test_containers_that_do_not_run_are_refused() -> None:
     stage.world.runtime.exit(restarting.id, 1)
     await stage.settle()
     with pytest.raises(Conflict) as caught:
-        await stage.exec(restarting, "ls")
+        await stage.create_exec(restarting.name, ExecConfig(cmd=["ls"]))
     assert str(caught.value) == f"Container {restarting.id} is restarting, wait until the container is running"

@@ -61,4 +61,4 @@ class Exporters:
                 return await self.directories(result, roots, attributes, report, export.target)
             case "cacheonly":
                 return {}
-        raise NotImplementedHere(f"exporter {export.type!r} could not be found")
+        raise NotImplementedHere(f'exporter "{export.type}" could not be found')
