@@ -238,3 +238,11 @@ def test_users_and_owners(builder: Builder) -> None:
         files={"f": "f"},
     )
     assert "1234\n1234 644\n0 644\n1234\n" in built.text
+
+
+def test_stages_that_nothing_needs_are_built_too_up_to_the_target(builder: Builder) -> None:
+    lines = ("RUN echo lost", f"FROM {BASE_IMAGE} AS wanted", "RUN echo wanted", f"FROM {BASE_IMAGE}", "RUN echo never")
+    built = builder.build(*lines, target="wanted")
+    assert "Step 2/4 : RUN echo lost\n" in built.text
+    assert "Step 4/4 : RUN echo wanted\n" in built.text
+    assert "never" not in built.text

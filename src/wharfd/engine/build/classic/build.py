@@ -12,6 +12,7 @@ from wharfd.engine.build.classic.context import ArchiveClient, ContextFiles, Off
 from wharfd.engine.build.classic.failures import ClassicFailed, in_classic_words
 from wharfd.engine.build.classic.request import ClassicRequest, ImageMade, Told
 from wharfd.engine.build.classic.teller import Teller
+from wharfd.engine.build.frontend.entry import ALL_STAGES
 from wharfd.engine.build.graph import Output, content_digest
 from wharfd.engine.build.openbuild import OpenBuild
 from wharfd.engine.build.ops import Copy, FileOp, ImageSource, LocalSource
@@ -164,6 +165,7 @@ class Work:
     def attributes(self) -> dict[str, str]:
         asked = self.asked
         attributes = {
+            ALL_STAGES: "",
             **({"filename": self.source.path} if self.source is not None else {}),
             **{f"build-arg:{name}": value for name, value in asked.build_args.items() if value is not None},
             **{f"label:{name}": value for name, value in asked.labels.items()},

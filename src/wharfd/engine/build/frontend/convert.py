@@ -5,7 +5,7 @@ instruction is carried out on paper (`steps.py`).
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -55,8 +55,8 @@ class Conversion:
 
 @dataclass(slots=True, kw_only=True)
 class Converter:
-    """`platform` None: the builder's own, and if a base has only another one, that.  `all_stages`: also those that nobody needs (for
-    checks)."""
+    """`platform` None: the builder's own, and if a base has only another one, that.  `all_stages`: also those before the target
+    that nobody needs (for checks, and the classic builder)."""
 
     dockerfile: Dockerfile
     settings: Settings
@@ -182,12 +182,18 @@ class Converter:
     async def resolve(self, target: StageState) -> set[StageState]:
         """Ask for the bases of all stages that are needed.  Triggers of bases may need further stages, so this goes on until none does."""
         while True:
-            needed = set(self.stages.all) if self.all_stages else set(reachable(target))
+            needed = set(self.wanted(target))
             waiting = [state for state in self.stages.all if state.base is None and not state.is_resolved]
             await self.resolve_bases(waiting, needed)
-            added = [self.add_triggers(state) for state in reachable(target)]
+            added = [self.add_triggers(state) for state in self.wanted(target)]
             if not any(added):
                 return needed
+
+    def wanted(self, target: StageState) -> Sequence[StageState]:
+        if not self.all_stages:
+            return list(reachable(target))
+        stages = self.stages.all[: self.stages.all.index(target) + 1]
+        return list(dict.fromkeys(state for stage in stages for state in reachable(stage)))
 
     async def resolve_bases(self, waiting: list[StageState], needed: set[StageState]) -> None:
         try:

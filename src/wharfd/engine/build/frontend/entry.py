@@ -36,6 +36,9 @@ CONFIG = "containerimage.config"
 BASE_CONFIG = "containerimage.base.config"
 PLATFORMS = "refs.platforms"
 FAMILY = ("docker/dockerfile", "docker/dockerfile-upstream")
+ALL_STAGES = (
+    "wharf.all-stages"  # ours: stages before the target are done though nothing needs them, as in the classic builder
+)
 MAX_DOCKERFILE = 4 << 20  # bytes
 
 
@@ -166,6 +169,7 @@ class Work:
             build_platform=normalise(self.bridge.platform),
             checks=checks,
             platform=platform,
+            all_stages=ALL_STAGES in self.request.attributes,
         )
 
     async def lint(self, options: CheckOptions) -> dict[str, bytes]:
