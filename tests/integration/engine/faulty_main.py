@@ -31,6 +31,8 @@ READING = frozenset(
         "list",
         "read",
         "head",
+        "unclaimed",
+        "remnants",
     }
 )
 
