@@ -11,7 +11,7 @@ from wharfd.api.grpc.rpc import ClientCall
 from wharfd.api.grpc.sessions import Session, Sessions
 from wharfd.engine.build.client import Duplex, ExportedTree, LocalTree, SshAgent
 from wharfd.engine.build.ops import LayoutSource, LocalSource
-from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.errors import InvalidParameter, NotFound, Unavailable
 from wharfd.wire.authconfig import AuthConfig
 from wharfd.wire.grpc import RpcError, StatusCode
 from wharfd.wire.proto import content_pb2, session_pb2
@@ -96,8 +96,11 @@ class SessionClient:
         return self._ssh_agent(agent_id)
 
     async def credentials(self, host: str) -> AuthConfig | None:
-        session = self._sessions.find(self._session_id)
-        if session is None or not session.offers(CREDENTIALS):
+        try:
+            session = await self.session()  # a cache is asked for at once, often before the client's session is there
+        except (NotFound, Unavailable):
+            return None
+        if not session.offers(CREDENTIALS):
             return None
         try:
             request = session_pb2.CredentialsRequest(host=host)

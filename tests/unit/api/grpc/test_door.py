@@ -346,8 +346,11 @@ async def test_secrets_and_logins_of_a_session(rig: Rig) -> None:
         await call.send(session_pb2.CredentialsResponse(username="me", secret="pw").SerializeToString())
 
     client = SessionClient(rig.door.sessions, "s1")
+    assert await SessionClient(rig.door.sessions, "").credentials("docker.io") is None
+    early = asyncio.ensure_future(client.credentials("docker.io"))
+    await asyncio.sleep(0)
     async with rig.session({GET_SECRET: secret, CREDENTIALS: login}):
-        await rig.door.sessions.get("s1")
+        assert (await early) is not None
         assert await client.secret("token") == b"s3cret"
         with pytest.raises(NotFound, match="secret other: not found"):
             await client.secret("other")
