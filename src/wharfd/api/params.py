@@ -12,7 +12,6 @@ from wharfd.wire.target import Query, parse_query
 FORM_LIMIT = 10 << 20  # bytes, Go's limit for forms
 _FALSE = frozenset(("", "0", "no", "false", "none"))
 _DECIMAL = re.compile(r"[+-]?[0-9]+")
-_UNSIGNED = re.compile(r"[0-9]+")
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 
@@ -47,16 +46,6 @@ def integer_or_zero(query: Query, name: str) -> int:
         return integer(query, name, 0) or 0
     except InvalidParameter:
         return 0
-
-
-def unsigned32(query: Query, name: str) -> int:
-    """A required number from 0 to 2^32-1.  Raises InvalidParameter with Go's text, also if it is absent."""
-    value = query.get(name, "")
-    if _UNSIGNED.fullmatch(value) is None:
-        raise InvalidParameter(f"strconv.ParseUint: parsing {quoted(value)}: invalid syntax")
-    if len(value.lstrip("0")) > 10 or int(value) > 0xFFFFFFFF:
-        raise InvalidParameter(f"strconv.ParseUint: parsing {quoted(value)}: value out of range")
-    return int(value)
 
 
 def atoi(text: str) -> int:

@@ -121,9 +121,6 @@ class Netlink:
         """EEXIST when the name is taken."""
         self.execute([rtnetlink.new_link("bridge", LinkSpec(name=name, mac=mac, mtu=mtu, up=up))])
 
-    def create_dummy(self, name: str, *, mac: str | None = None, mtu: int | None = None, up: bool = False) -> None:
-        self.execute([rtnetlink.new_link("dummy", LinkSpec(name=name, mac=mac, mtu=mtu, up=up))])
-
     def create_veth(self, near: LinkSpec, far: LinkSpec) -> None:
         """A pair with both ends complete, each in the namespace that it names (default: the socket's)."""
         self.execute([rtnetlink.new_veth(near, far)])

@@ -209,21 +209,6 @@ def clean(path: str) -> str:
     return "/" + cleaned.lstrip("/") if cleaned.startswith("/") else cleaned
 
 
-def mount_order(points: Iterable[MountPoint]) -> list[MountPoint]:
-    """Outer before inner, else as given: a mount on /a must not hide the one on /a/b."""
-    return sorted(points, key=lambda point: clean(point.destination).count("/") if point.destination != "/" else 0)
-
-
-def find_duplicate(destinations: Iterable[str]) -> str | None:
-    """The first destination that occurs twice (dockerd: `Duplicate mount point: X`)."""
-    seen: set[str] = set()
-    for destination in map(clean, destinations):
-        if destination in seen:
-            return destination
-        seen.add(destination)
-    return None
-
-
 # --- rules for Mounts
 
 

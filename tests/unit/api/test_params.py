@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.api.fed import fed
-from wharfd.api.params import atoi, flag, form, integer, integer_or_zero, unsigned32
+from wharfd.api.params import atoi, flag, form, integer, integer_or_zero
 from wharfd.model.errors import InvalidParameter
 from wharfd.wire.http1 import HttpError
 from wharfd.wire.target import parse_query
@@ -62,27 +62,6 @@ def test_absent_and_empty_integers() -> None:
     assert (integer_or_zero(query, "none"), integer_or_zero(query, "b"), integer_or_zero(query, "c")) == (0, 0, 3)
     with pytest.raises(InvalidParameter):
         integer(query, "b")
-
-
-@pytest.mark.parametrize(("value", "number"), [("0", 0), ("0080", 80), ("4294967295", 4294967295)])
-def test_unsigned(value: str, number: int) -> None:
-    assert unsigned32(parse_query(f"h={value}"), "h") == number
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", 'strconv.ParseUint: parsing "": invalid syntax'),
-        ("h=-1", 'strconv.ParseUint: parsing "-1": invalid syntax'),
-        ("h=%2B1", 'strconv.ParseUint: parsing "+1": invalid syntax'),
-        ("h=4294967296", 'strconv.ParseUint: parsing "4294967296": value out of range'),
-        ("h=99999999999999", 'strconv.ParseUint: parsing "99999999999999": value out of range'),
-    ],
-)
-def test_not_unsigned(text: str, message: str) -> None:
-    with pytest.raises(InvalidParameter) as caught:
-        unsigned32(parse_query(text), "h")
-    assert str(caught.value) == message
 
 
 @given(st.text(max_size=20))

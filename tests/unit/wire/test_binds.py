@@ -9,11 +9,9 @@ from wharfd.model.container import MountPoint
 from wharfd.model.errors import InvalidParameter
 from wharfd.wire.binds import (
     clean,
-    find_duplicate,
     format_bind,
     merge_tmpfs_options,
     missing_source,
-    mount_order,
     parse_bind,
     parse_mount,
     parse_volumes_from,
@@ -215,16 +213,6 @@ def test_tmpfs_targets() -> None:
         validate_tmpfs_target("/")
     with pytest.raises(InvalidParameter, match="invalid mount path: 'run' mount path must be absolute"):
         validate_tmpfs_target("run")
-
-
-def test_outer_mounts_come_first() -> None:
-    points = [MountPoint(type="bind", destination=d) for d in ("/a/b/c", "/z", "/a", "/a/b", "/")]
-    assert [point.destination for point in mount_order(points)] == ["/", "/z", "/a", "/a/b", "/a/b/c"]
-
-
-def test_duplicates() -> None:
-    assert find_duplicate(["/a", "/b"]) is None
-    assert find_duplicate(["/a", "/b", "/a/"]) == "/a"
 
 
 @pytest.mark.parametrize(("path", "cleaned"), [("/a/../b/./c//", "/b/c"), ("//a", "/a"), ("/..", "/"), ("a/..", ".")])

@@ -9,7 +9,7 @@ of the first; an address; empty for an archive in the body.
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -64,12 +64,12 @@ class RestBuilds:
             client = SessionClient(self._sessions, query.get("session", ""))
             await self.build(query, asked, client, progress)
         else:
-            await self.build_tree(query, asked, await self._contexts.receive(body_of(request)), progress)
+            await self.build_tree(query, asked, await self._contexts.receive(request.pieces()), progress)
 
     # archives
 
     async def upload(self, build_id: str, request: Request) -> None:
-        tree = await self._contexts.receive(body_of(request))
+        tree = await self._contexts.receive(request.pieces())
         upload = Upload(tree)
         try:
             await self._uploads.bring(build_id, upload)
@@ -182,9 +182,3 @@ def export_of(query: Query, asked: ClassicRequest) -> Export:
     if asked.names:
         attributes["name"] = ",".join(str(name) for name in asked.names)
     return Export(type="cacheonly" if output.type == "cacheonly" else "image", attributes=attributes)
-
-
-async def body_of(request: Request) -> AsyncIterator[bytes]:
-    if request.has_body:
-        async for chunk in request.body:
-            yield bytes(chunk)

@@ -1,6 +1,6 @@
 """`POST /build` in its classic form, and what belongs to the build cache.  `version=2` is handed to BuildKit's door."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from wharfd.api.codec.build import SECRETS, decode_build, decode_room, encode_failure, encode_told
 from wharfd.api.params import flag, form
@@ -69,7 +69,7 @@ class BuildHandlers:
                 progress.put(encode_told(told), terminal=True)
 
         try:
-            await self.classic(asked, body_of(request), tell, progress.room)
+            await self.classic(asked, request.pieces(), tell, progress.room)
         except ClassicFailed as error:
             for told in held:
                 progress.put(encode_told(told), terminal=True)
@@ -94,9 +94,3 @@ class BuildHandlers:
             raise InvalidParameter("build ID not provided")
         self.builds.cancel(build_id)
         return Response(200)
-
-
-async def body_of(request: Request) -> AsyncIterator[bytes]:
-    if request.has_body:
-        async for chunk in request.body:
-            yield bytes(chunk)

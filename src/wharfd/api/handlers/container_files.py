@@ -1,6 +1,6 @@
 """A container's files: `docker cp` both ways, export, diff, and commit, which makes an image of them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 from wharfd.api.codec.containers.files import decode_commit, encode_changes, encode_committed
 from wharfd.api.jsonbody import read_json
@@ -80,7 +80,7 @@ class ContainerFileHandlers:
         await self.use_copy_in(
             request.params["id"],
             asked_path(request),
-            body_of(request),
+            request.pieces(),
             keep_kinds=flag(query, "noOverwriteDirNonDir"),
             as_user=flag(query, "copyUIDGID"),
         )
@@ -124,9 +124,3 @@ def asked_path(request: Request) -> str:
 
 def stat_header(status: PathStat) -> list[tuple[str, str]]:
     return [(HEADER, encode_path_stat(status))]
-
-
-async def body_of(request: Request) -> AsyncIterator[bytes]:
-    if request.has_body:
-        async for chunk in request.body:
-            yield chunk

@@ -1,6 +1,6 @@
 """Images: what is here, from where it comes (an archive, a root file system's tar) and how it goes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from wharfd.api.codec.images import (
     decode_platform,
@@ -139,7 +139,7 @@ class ImageHandlers:
                     progress.put(encode_progress(told), terminal=True)
 
             try:
-                await self.cases.load(body_of(request), tell, platforms)
+                await self.cases.load(request.pieces(), tell, platforms)
             except EngineError as e:
                 progress.put(error_line(e), terminal=True)
 
@@ -159,7 +159,7 @@ class ImageHandlers:
         asked = self.import_of(request, query)
 
         async def work(progress: Progress) -> None:
-            image_id = await self.cases.import_image(asked, body_of(request))
+            image_id = await self.cases.import_image(asked, request.pieces())
             progress.put({"status": image_id}, terminal=True)
 
         await send_progress(request, work)
@@ -183,9 +183,3 @@ class ImageHandlers:
     async def saved(self, request: Request, names: Sequence[str]) -> StreamResponse:
         body = await self.cases.save(names, self.asked_platform(request))
         return StreamResponse(body=body, headers=[("Content-Type", "application/x-tar")])
-
-
-async def body_of(request: Request) -> AsyncIterator[bytes]:
-    if request.has_body:
-        async for chunk in request.body:
-            yield bytes(chunk)

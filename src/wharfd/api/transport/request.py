@@ -1,7 +1,7 @@
 """One request as a handler sees it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 from wharfd.api.transport.body import Body
@@ -76,6 +76,12 @@ class Request:
     def has_body(self) -> bool:
         """True if the head announces one (chunked counts, though it may turn out empty)."""
         return self.head.has_body
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Of the body, as they come; none if the head announces no body."""
+        if self.has_body:
+            async for piece in self.body:
+                yield piece
 
     @property
     def body(self) -> Body:

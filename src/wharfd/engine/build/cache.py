@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 MAX_QUICK_KEYS = 16
 MAX_FACTS = 64
-BY_LAYERS = (CacheKind.REGULAR, CacheKind.INTERNAL, CacheKind.FRONTEND, CacheKind.GIT)
 
 
 class BuildCache:

@@ -60,8 +60,8 @@ def test_functions_of_one_version_keep_their_order(gadget: str) -> None:
 def test_the_newest_version_needs_nothing() -> None:
     changes.load()
     for resource in (*changes.requests, *changes.responses):
-        assert not changes.needs_upgrade(resource, MAX)
-        assert not changes.needs_downgrade(resource, MAX)
+        assert not changes.climbing(resource, MAX)
+        assert not changes.descending(resource, MAX)
 
 
 @pytest.mark.parametrize("below", ["1.24", "1.56"])

@@ -94,12 +94,3 @@ def downgrade(resource: str, version: Version, doc: Json) -> Json:
         if replaced is not None:
             doc = replaced
     return doc
-
-
-def needs_upgrade(resource: str, version: Version) -> bool:
-    return bool(climbing(resource, version))
-
-
-def needs_downgrade(resource: str, version: Version) -> bool:
-    """False: the answer may be encoded as it stands, without a detour over plain dictionaries."""
-    return bool(descending(resource, version))

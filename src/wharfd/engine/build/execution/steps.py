@@ -54,7 +54,6 @@ class Writable:
     rootfs: Rootfs
     layers: tuple[ChainId, ...]
     output: int
-    is_taken_down: bool = False
 
 
 @dataclass(slots=True)
