@@ -10,7 +10,7 @@ from wharfd.api.grpc.gateway import Gateway, OpenBuilds
 from wharfd.api.grpc.health import health_handlers
 from wharfd.api.grpc.methods import decode
 from wharfd.api.grpc.rest import RestBuilds
-from wharfd.api.grpc.rpc import Call, Handler, RpcConnection
+from wharfd.api.grpc.rpc import WRITE_HIGH, Call, Handler, RpcConnection
 from wharfd.api.grpc.sessions import Sessions, open_session
 from wharfd.api.grpc.workers import Workers
 from wharfd.engine.build.classic.context import ContextFiles
@@ -74,7 +74,7 @@ class Door:
         """A session inside a call, for clients that reach us by gRPC alone."""
         connection = RpcConnection(is_client=True)
         session = open_session(call.metadata, connection)
-        wire = CallWire(call)
+        wire = CallWire(call, connection)
         async with asyncio.TaskGroup() as group:
             connection.begin(group, wire)
             sender = group.create_task(wire.run(), name="session-out")
@@ -91,9 +91,11 @@ class Door:
 class CallWire:
     """What a connection inside a call is sent over."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, connection: RpcConnection) -> None:
         self._call = call
+        self._connection = connection
         self._queue: deque[bytes] = deque()
+        self._size = 0  # bytes in it
         self._has_more = asyncio.Event()
         self._is_closing = False
 
@@ -101,18 +103,25 @@ class CallWire:
         while True:
             await self._has_more.wait()
             while self._queue:
-                await self._call.send(BytesMessage(data=self._queue.popleft()).SerializeToString())
+                data = self._queue.popleft()
+                await self._call.send(BytesMessage(data=data).SerializeToString())
+                self._size -= len(data)
+                if self._connection.is_write_paused and self._size <= WRITE_HIGH // 2:
+                    self._connection.resume_writing()
             self._has_more.clear()
 
     def write(self, data: bytes) -> None:
         self._queue.append(data)
+        self._size += len(data)
         self._has_more.set()
+        if self._size > WRITE_HIGH:
+            self._connection.pause_writing()
 
     def writelines(self, list_of_data: list[bytes | memoryview]) -> None:
         self.write(b"".join(list_of_data))
 
     def get_write_buffer_size(self) -> int:
-        return sum(map(len, self._queue))
+        return self._size
 
     def is_closing(self) -> bool:
         return self._is_closing
