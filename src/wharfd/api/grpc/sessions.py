@@ -46,9 +46,6 @@ class Sessions:
         if self._sessions.get(session.id) is session:
             del self._sessions[session.id]
 
-    def find(self, session_id: str) -> Session | None:
-        return self._sessions.get(session_id)
-
     async def get(self, session_id: str, wait_s: float = WAIT_S) -> Session:
         """Raises Unavailable."""
         session = self._sessions.get(session_id)
