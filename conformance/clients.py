@@ -8,13 +8,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance import aio, compose, docker_cli, docker_py, node
+from conformance import aio, compose, docker_cli, docker_py, node, testcontainers
 from conformance.target import Target
 
 OWN = Path(sys.prefix)  # what a run fetches for itself lies in the virtual environment
@@ -95,12 +96,23 @@ def open_dockerode(target: Target, programs: Programs) -> Iterator[node.Node]:
         yield client
 
 
+@contextlib.contextmanager
+def open_testcontainers(target: Target, programs: Programs) -> Iterator[testcontainers.Tests]:
+    if importlib.util.find_spec("testcontainers") is None:
+        raise Missing("the Python package testcontainers is not installed")
+    with contextlib.ExitStack() as stack:
+        cli = stack.enter_context(open_docker_cli(target, programs)) if programs.docker else None
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="conformance-")))
+        yield stack.enter_context(testcontainers.open_tests(target, cli, home))
+
+
 OPENERS: dict[str, Callable[[Target, Programs], AbstractContextManager[Any]]] = {
     docker_cli.CLIENT: open_docker_cli,
     compose.CLIENT: open_compose,
     docker_py.CLIENT: open_docker_py,
     aio.CLIENT: open_aiodocker,
     node.CLIENT: open_dockerode,
+    testcontainers.CLIENT: open_testcontainers,
 }
 
 
@@ -116,7 +128,11 @@ def versions(programs: Programs) -> dict[str, str]:
         )
         if not done.returncode:
             found[compose.CLIENT] = done.stdout.strip()
-    for client, package in ((docker_py.CLIENT, "docker"), (aio.CLIENT, "aiodocker")):
+    for client, package in (
+        (docker_py.CLIENT, "docker"),
+        (aio.CLIENT, "aiodocker"),
+        (testcontainers.CLIENT, "testcontainers"),
+    ):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[client] = importlib.metadata.version(package)
     installed = OWN / "dockerode/node_modules/dockerode/package.json"

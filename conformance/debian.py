@@ -26,6 +26,7 @@ GROUPS = "root:x:0:\nnogroup:x:65534:\n"
 POSTGRES_LEFT_OUT = (
     "perl libperl dpkg debconf adduser passwd libc-bin tar sysvinit locales libllvm libz3 libclang ucf ssl-cert openssl usrmerge libc-l10n"
 ).split()
+PYTHON_LEFT_OUT = "perl dpkg debconf adduser passwd libc-bin tar sysvinit".split()
 POSTGRES_START = """#!/bin/sh
 # Make the database at the first start, then serve it; POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and PGDATA as usual.
 set -eu
@@ -67,6 +68,8 @@ class Recipe:
     folders: Sequence[str] = ()
 
 
+RYUK = (Path(__file__).parent / "ryuk.py").read_text()
+
 RECIPES = {
     each.name: each
     for each in (
@@ -99,6 +102,14 @@ RECIPES = {
                 "Volumes": {"/var/lib/postgresql/data": {}},
                 "StopSignal": "SIGINT",
             },
+        ),
+        Recipe(
+            name="ryuk",
+            packages=["python3"],
+            user="ryuk:x:999:999::/:/bin/false",
+            left_out=PYTHON_LEFT_OUT,
+            files={"ryuk.py": RYUK},
+            config={"Cmd": ["python3", "-u", "/ryuk.py"], "ExposedPorts": {"8080/tcp": {}}},
         ),
     )
 }
