@@ -123,7 +123,10 @@ def parser() -> argparse.ArgumentParser:
             "signature_policy",
             "file that says which images must be signed, in the form of containers-policy.json (default: none)",
         ),
-        ("--max-concurrent-downloads",): ("max_concurrent_downloads", "blobs that are fetched from one registry at once"),
+        ("--max-concurrent-downloads",): (
+            "max_concurrent_downloads",
+            "blobs that are fetched from one registry at once",
+        ),
         ("--max-concurrent-uploads",): ("max_concurrent_uploads", "blobs that one push sends at once"),
         ("--max-download-attempts",): ("max_download_attempts", "tries for each blob of a pull"),
         ("--http-proxy",): ("http_proxy", "proxy for HTTP (default: that of the environment)"),

@@ -55,7 +55,7 @@ def test_layers_are_written_once_and_told_by_their_descriptors() -> None:
     assert [(each["blob"], each["parent"]) for each in config["layers"]] == [(digest(1), -1), (digest(2), 0)]
     for each in config["layers"]:
         del each["annotations"]
-    descriptors = {each.digest: each.descriptor() for each in writer.layers}
+    descriptors = {str(each.digest): each.descriptor() for each in writer.layers}
     table = decode_cache(msgspec.json.encode(config), descriptors)
     assert list(table.layers) == [layer(1), layer(2)]
 

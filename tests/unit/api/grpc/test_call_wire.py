@@ -14,18 +14,27 @@ class SlowCall:
         await self.may_send.acquire()
 
 
+class Watched(RpcConnection):
+    def __init__(self) -> None:
+        super().__init__(is_client=True)
+        self.resumed = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.resumed.set()
+
+
 async def test_senders_wait_while_more_is_queued_than_is_good() -> None:
-    call, connection = SlowCall(), RpcConnection(is_client=True)
+    call, connection = SlowCall(), Watched()
     wire = CallWire(call, connection)  # type: ignore[arg-type]  # a call as far as this needs one
     sending = asyncio.create_task(wire.run())
-    wire.write(bytes(WRITE_HIGH))
-    assert not connection.is_write_paused
-    wire.write(bytes(1))
-    assert connection.is_write_paused
+    paused = []
+    for size in (WRITE_HIGH, 1):
+        wire.write(bytes(size))
+        paused.append(connection.is_write_paused)
+    assert paused == [False, True]
     assert wire.get_write_buffer_size() == WRITE_HIGH + 1
     call.may_send.release()
-    call.may_send.release()
-    while wire.get_write_buffer_size():
-        await asyncio.sleep(0)
-    assert not connection.is_write_paused
+    await connection.resumed.wait()
+    assert wire.get_write_buffer_size() == 1
     sending.cancel()
