@@ -152,22 +152,7 @@ class Engine:
             default_options=settings.default_network_opts,
         )
         self.build = assemble_build(
-            BuildPorts(
-                content=d.content,
-                spools=d.content,
-                layers=d.layers,
-                rootfs=d.rootfs,
-                snapshots=d.snapshots,
-                files=d.build_files,
-                trees=d.trees,
-                run_files=d.run_files,
-                fetcher=d.fetcher,
-                runtime=d.runtime,
-                streams=d.streams,
-                container_files=d.files,
-                host=d.host,
-                registry=d.registry,
-            ),
+            build_ports_of(d),
             ledger=ledger,
             clock=clock,
             tasks=tasks,
@@ -354,6 +339,25 @@ def container_ports_of(d: Drivers) -> ContainerPorts:
         networks=d.networks,
         volumes=d.volumes,
         logs=d.logs,
+    )
+
+
+def build_ports_of(d: Drivers) -> BuildPorts:
+    return BuildPorts(
+        content=d.content,
+        spools=d.content,
+        layers=d.layers,
+        rootfs=d.rootfs,
+        snapshots=d.snapshots,
+        files=d.build_files,
+        trees=d.trees,
+        run_files=d.run_files,
+        fetcher=d.fetcher,
+        runtime=d.runtime,
+        streams=d.streams,
+        container_files=d.files,
+        host=d.host,
+        registry=d.registry,
     )
 
 
