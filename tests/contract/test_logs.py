@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import until
 from wharfd.drivers.logs.kinds import log_drivers
 from wharfd.model.errors import InvalidParameter, NotImplementedHere
 from wharfd.ports.logs import LogDriver, LogQuery
@@ -238,12 +239,6 @@ async def test_none_cannot_be_read(pool: Pool) -> None:
         driver.begin("", {})
         with pytest.raises(NotImplementedHere, match="configured logging driver does not support reading"):
             driver.read("", {}, a_log_query(), FakeEnd())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what is tested has no hook for it
-            await asyncio.sleep(0.002)
 
 
 writes = st.lists(

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.integration.api.rig import ApiRig
-from tests.integration.transport.rig import Client, until
+from tests.integration.transport.rig import Client
 from tests.unit.engine.streams.stage import Stage
 from tests.unit.wire.test_websocket import masked
+from tests.waiting import until
 from wharfd.api.handlers.attach import AttachHandlers
 from wharfd.api.handlers.exec import ExecHandlers
 from wharfd.engine.execs.inspect import InspectExec
@@ -505,7 +506,7 @@ async def test_refused_before_the_connection_is_taken_over(engine: Engine) -> No
     exec_id = await engine.exec(record, "sleep")
     await engine.call("POST", f"/exec/{exec_id}/start", {"Detach": True})
     message = f"exec command {exec_id} is already running"
-    assert await engine.call("POST", f"/exec/{exec_id}/start", {}) == (409, {"message": message})
+    assert await engine.call("POST", f"/exec/{exec_id}/start", {"Detach": True}) == (409, {"message": message})
     waiting = await engine.exec(record, "sleep")
     await engine.stage.pause(record.id)
     message = f"Container {record.id} is paused, unpause the container before exec"

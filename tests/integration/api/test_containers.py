@@ -13,8 +13,9 @@ from tests.api.bodies import REFUSED, Body
 from tests.api.steps import run
 from tests.api.tables import TABLES, VERSIONS
 from tests.integration.api.rig import ApiRig
-from tests.integration.transport.rig import Answer, Client, until
+from tests.integration.transport.rig import Answer, Client
 from tests.unit.engine.containers.maker import Maker
+from tests.waiting import until
 from wharfd.api.handlers.container_life import ContainerLifeHandlers
 from wharfd.api.handlers.containers import UNBUILT_UNDOCUMENTED, ContainerHandlers
 from wharfd.api.handlers.volumes import VolumeHandlers

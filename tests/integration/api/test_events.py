@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.integration.api.rig import ApiRig
-from tests.integration.transport.rig import Client, until
+from tests.integration.transport.rig import Client
+from tests.waiting import until
 from wharfd.api.handlers.events import EventHandlers
 from wharfd.engine.events import EventBus, EventFeed
 from wharfd.engine.ledger import Ledger

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration.api.rig import ApiRig
-from tests.integration.transport.rig import Answer, until
+from tests.integration.transport.rig import Answer
+from tests.waiting import until
 from wharfd.api.handlers.logs import LogHandlers
 from wharfd.drivers.logs.kinds import log_drivers
 from wharfd.engine.containers.logs import Logs

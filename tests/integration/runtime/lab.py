@@ -10,7 +10,7 @@ import asyncio
 import os
 import platform
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.waiting import until
 from wharfd.drivers.runtime.cgroups import cgroup_path
 from wharfd.drivers.runtime.driver import ConmonRuntime, find_init
 from wharfd.engine.containers.plan import Place, capabilities, plan
@@ -239,13 +240,6 @@ class Running:
     async def says(self, text: str) -> None:
         """Wait until the container has written this."""
         await until(lambda: text.encode() in b"".join(data for _, data in self.log()))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what other processes bring about; the test fails after EXIT_TIMEOUT_S."""
-    async with asyncio.timeout(EXIT_TIMEOUT_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 def parse_log(content: bytes) -> list[tuple[str, bytes]]:

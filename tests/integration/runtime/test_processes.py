@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.integration.runtime.lab import Lab, needs, until
+from tests.integration.runtime.lab import Lab, needs
+from tests.waiting import until
 from wharfd.drivers.runtime.driver import block_device_number
 from wharfd.model.config import ThrottleDevice
 from wharfd.model.errors import Conflict, InvalidParameter, StartFailed

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.engine import PATIENCE
-from tests.integration.runtime.lab import Lab, Running, needs, until
+from tests.integration.runtime.lab import Lab, Running, needs
+from tests.waiting import until
 from wharfd.drivers.runtime.streams import ConmonStreams
 from wharfd.model.errors import Conflict, StartFailed
 from wharfd.ports.streams import AttachedStdio, ExecProcess, ExecRequest, Output, Stdio

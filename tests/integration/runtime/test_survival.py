@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.integration.runtime.lab import CGROUP_DRIVER, Lab, make_rootfs, needs, until
+from tests.integration.runtime.lab import CGROUP_DRIVER, Lab, make_rootfs, needs
+from tests.waiting import until
 from wharfd.drivers.runtime import process_table
 from wharfd.model.ids import ContainerId
 from wharfd.sys import pidfd

@@ -166,13 +166,6 @@ class Rig:
         assert not self.loop_errors
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Lets the loop run until something is so."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  any condition, without a hook in what is tested
-            await asyncio.sleep(0.002)
-
-
 async def settled(value: Callable[[], int]) -> int:
     """A figure that has stopped growing."""
     last = -1

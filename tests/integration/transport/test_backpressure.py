@@ -5,7 +5,8 @@ import hashlib
 
 import pytest
 
-from tests.integration.transport.rig import Rig, settled, until
+from tests.integration.transport.rig import Rig, settled
+from tests.waiting import until
 from wharfd.api.transport import Request, Response
 from wharfd.api.transport.channel import READ_HIGH, WRITE_HIGH
 

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.integration.transport.rig import Client, Rig, until
+from tests.integration.transport.rig import Client, Rig
+from tests.waiting import until
 from wharfd.api.transport import ClientGone, Request, Response
 
 CHUNKED = "Transfer-Encoding: chunked"

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from tests.integration.transport.rig import Rig, until
+from tests.integration.transport.rig import Rig
+from tests.waiting import until
 from wharfd.api.transport import ClientGone, HijackedStream, Request, Response
 
 UPGRADE = ("Connection: Upgrade", "Upgrade: tcp")

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.integration.transport.rig import Rig, until
+from tests.integration.transport.rig import Rig
+from tests.waiting import until
 from wharfd.api.transport import Request, Response
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.transport.rig import Client, Rig, until
+from tests.integration.transport.rig import Client, Rig
+from tests.waiting import until
 from wharfd.api.transport import ClientGone, Request, Response
 
 BIG = bytes(range(256)) * 2000

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.transport.rig import Rig, until
+from tests.integration.transport.rig import Rig
+from tests.waiting import until
 from wharfd.api.transport import Request, Response, StreamResponse, connection, server
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from tests.integration.transport.rig import Rig, until
+from tests.integration.transport.rig import Rig
+from tests.waiting import until
 from wharfd.api.transport import Request
 
 

@@ -3,12 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.tars import entry, symlink, tar_of
+from tests.waiting import until
 from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.model.errors import Cancelled, Internal, InvalidParameter
 from wharfd.sys.pidfd import process_state
@@ -136,9 +137,3 @@ async def test_a_stream_may_be_refused_while_the_client_still_sends(pool: Worker
 async def test_streams_that_are_no_archive(pool: WorkerPool, tmp_path: Path, data: bytes) -> None:
     with pytest.raises(InvalidParameter):
         await pool.split(chunks(data), str(tmp_path))
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - there is nothing to wait for but the fact
-            await asyncio.sleep(0.005)

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from wharfd.drivers.logs.growth import Growth
 from wharfd.drivers.logs.reader import LogReader
 from wharfd.sys.blocking import Pool
@@ -52,12 +53,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         task.cancel()
     await asyncio.gather(*stage.tasks, return_exceptions=True)
     pool.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what is tested has no hook for it
-            await asyncio.sleep(0.002)
 
 
 async def test_rotation_neither_loses_nor_repeats_a_line(stage: Stage) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.unit.drivers.logs.monitor import Monitor
+from tests.waiting import until
 from wharfd.drivers.logs.generations import shift, trim
 from wharfd.drivers.logs.options import Limits
 from wharfd.drivers.logs.remote import shipper as shippers
@@ -101,12 +102,6 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     await stage.die()
     stage.monitor.close()
     stage.pool.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what is tested has no hook for it
-            await asyncio.sleep(0.001)
 
 
 async def test_from_the_first_line_to_the_last(stage: Stage) -> None:
