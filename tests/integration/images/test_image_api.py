@@ -37,7 +37,7 @@ async def test_load_mount_and_look(rig: ApiRig, oci: bool, pack: object) -> None
             directory("old"),
             entry("old/f", b"x"),
             entry("tool", b"elf", mode=0o4755, pax={"SCHILY.xattr.user.note": "hi"}),
-            hard_link("tool2", "tool"),
+            hard_link("tool2", "tool", mode=0o4755),
             symlink("link", "/etc"),
         ),
         layer(entry("etc/.wh.gone"), entry("old/.wh..wh..opq"), entry("old/new", b"y")),
