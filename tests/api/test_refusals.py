@@ -92,7 +92,7 @@ STATES: list[tuple[str, str, str, int, str]] = [
     ("POST", "created", "pause", 409, "container {id} is not running"),
     ("POST", "paused", "pause", 409, "Container {id} is already paused"),
     ("POST", "running", "unpause", 409, "Container {id} is not paused"),
-    ("POST", "exited", "unpause", 409, "container {id} is not running"),
+    ("POST", "exited", "unpause", 409, "Container {id} is not paused"),
     ("GET", "created", "top", 409, "container {id} is not running"),
     ("GET", "exited", "top", 409, "container {id} is not running"),
     ("GET", "running", "top?ps_args=-o%20pid%3Dx", 400, 'specifying "pid=" is not allowed'),
