@@ -64,7 +64,7 @@ class Known:
     """What a vertex is.  `found`: of a source.
 
     `is_anew`: it is done in any case, or built on something that is: what the cache has under its key was built on an older result.
-    `offers`: for each output, where its layers are to be had without doing it.
+    `offers`: for each output, where its layers are to be had without doing it.  `quick_key`: another way to find what it gives.
     """
 
     key: Digest
@@ -72,6 +72,7 @@ class Known:
     found: Found | None = None
     is_anew: bool = False
     offers: Sequence[Offer] = ()
+    quick_key: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +220,11 @@ class Solver:
         quick = None
         if is_read(vertex):
             quick = quick_key(vertex, keys)
-            if not is_anew and (record := self.use(quick)) is not None:
+            # What is read and made anew has to be looked at, though its key is the old one.
+            may_skip = not is_anew and not any(known.is_anew for known in inputs)
+            if may_skip and (record := self.use(quick)) is not None:
                 return self.cached(vertex, record)
-            if not is_anew and (offered := await self.offered(vertex, quick)) is not None:
+            if may_skip and (offered := await self.offered(vertex, quick, quick)) is not None:
                 return offered
         try:
             contents = await self.contents(vertex, keys)
@@ -232,23 +235,23 @@ class Solver:
         key = content_key(vertex, keys, contents)
         if not is_anew and (record := self.use(key, quick)) is not None:
             return self.cached(vertex, record)
-        if not is_anew and (offered := await self.offered(vertex, key)) is not None:
+        if not is_anew and (offered := await self.offered(vertex, key, quick)) is not None:
             return offered
-        return Known(key, is_anew=is_anew)
+        return Known(key, is_anew=is_anew, quick_key=quick)
 
-    async def offered(self, vertex: Vertex, key: Digest) -> Known | None:
+    async def offered(self, vertex: Vertex, key: Digest, quick: Digest | None) -> Known | None:
         """What an imported cache knows of the step; its layers do not come before they are needed."""
         offer = await self.offers.find(key) if self.offers is not None else None
         if self.offers is None or offer is None:
             return None
-        if (record := self.use(offer.key, key)) is not None:
+        if (record := self.use(offer.key, quick)) is not None:
             return self.cached(vertex, record)
         others = [await self.offers.find(output_key(offer.key, number)) for number in range(1, output_count(vertex))]
         offers = [each for each in (offer, *others) if each is not None and each.has_result]
         if len(offers) <= len(others):
-            return Known(offer.key)
+            return Known(offer.key, quick_key=quick)
         self.left[vertex.digest] = vertex
-        return Known(offer.key, offers=offers)
+        return Known(offer.key, offers=offers, quick_key=quick)
 
     async def fetch(self, vertex: Vertex) -> Known:
         report = self.report(vertex)
@@ -319,6 +322,7 @@ class Solver:
         record = CacheRecord(
             id=self.shop.new_id(),
             key=known.key,
+            quick_keys=[known.quick_key] if known.quick_key is not None else [],
             description=vertex.name,
             outputs=[list(layers) for layers in outputs],
             made=list(made),
@@ -356,6 +360,7 @@ class Solver:
             record = CacheRecord(
                 id=self.shop.new_id(),
                 key=key,
+                quick_keys=[known.quick_key] if known.quick_key is not None else [],
                 kind=CacheKind.REGULAR,
                 description=vertex.name,
                 outputs=[list(root.layers) for root in made.outputs],

@@ -388,3 +388,13 @@ async def test_what_a_cache_offers_and_nobody_needs_is_told_as_cached(rig: Solve
     await build(target)
     assert build.cached() == {"a", "read", "c"}
     assert [offering.offers[key].brought for key, _ in steps] == [1, 0, 1]
+
+
+async def test_what_was_found_without_looking_is_looked_at_when_what_it_reads_is_done_anew(rig: SolverRig) -> None:
+    target = copy("copy", image(), run("made"))
+    for _ in range(2):
+        await rig.build()(target)
+    rig.files.contents = {"made": "other"}
+    await rig.build("again")(copy("copy", image(), run("made", ignore_cache=True)))
+    assert rig.steps.done == ["made", "copy", "made", "copy"]
+    assert rig.files.asked == 2

@@ -14,7 +14,6 @@ from wharfd.engine.build.remotecache.places import Destination, described, piece
 from wharfd.engine.build.reports import Report
 from wharfd.engine.build.requests import CacheRef
 from wharfd.engine.build.solver import Solved
-from wharfd.engine.build.sources.images import AS_IT_CAME
 from wharfd.engine.images.leases import Lease
 from wharfd.engine.images.unpacking import told
 from wharfd.model.errors import NotFound
@@ -186,8 +185,8 @@ def inline_cache(solved: Sequence[Solved], layers: Sequence[str], cache: BuildCa
 
     def diff_id(layer: str) -> str:
         """The same layer may lie here twice, over others and alone.  Of those that were made here nobody knows, nor needs to."""
-        blob = cache.blob(layer, AS_IT_CAME)
-        return layer if blob is None else blob.diff_id
+        info = cache.layers.get(ChainId(layer))
+        return layer if info is None else info.diff_id or layer
 
     numbers = {diff_id(layer): number for number, layer in reversed(list(enumerate(layers)))}
     steps = []

@@ -86,10 +86,16 @@ class Bringing:
             raise told(failures) from failures
         manifest = Manifest(config=NO_CONFIG, layers=[layer.descriptor() for layer in layers])
         await self.unpacking.unpack(manifest, [layer.diff_id for layer in layers])
-        came = {number: layers[number] for number in absent}
-        await self.cache.note_blobs([blob_of(chain[number], layer) for number, layer in came.items()])
-        await self.content.claim({layer.digest for layer in came.values()})
+        await self.note(chain, layers)
         return chain
+
+    async def note(self, chain: Sequence[ChainId], layers: Sequence[CachedLayer]) -> None:
+        """An image that is built on them has the same archives."""
+        here = [
+            (chain_id, layer) for chain_id, layer in zip(chain, layers, strict=True) if self.content.has(layer.digest)
+        ]
+        await self.cache.note_blobs([blob_of(*each) for each in here if self.cache.blob(each[0], AS_IT_CAME) is None])
+        await self.content.claim({layer.digest for _, layer in here})
 
     async def bring(self, origin: Origin, layer: CachedLayer, report: Report) -> None:
         if self.content.has(layer.digest):
