@@ -95,8 +95,8 @@ def test_what_cannot_be_done_is_told_in_dockerds_words(builder: Builder, step: s
     [
         ({"Dockerfile": FROM + "FOO bar\n"}, {}, 400, "dockerfile parse error on line 2: unknown instruction: FOO"),
         ({"Dockerfile": "\n"}, {}, 400, "the Dockerfile (Dockerfile) cannot be empty"),
-        ({"x": "y"}, {}, 500, "Cannot locate specified Dockerfile: Dockerfile"),
-        ({"Dockerfile": FROM}, {"dockerfile": "../D"}, 500, "forbidden path outside the build context: ../D ()"),
+        ({"x": "y"}, {}, 400, "Cannot locate specified Dockerfile: Dockerfile"),
+        ({"Dockerfile": FROM}, {"dockerfile": "../D"}, 400, "forbidden path outside the build context: ../D ()"),
         ({"Dockerfile": "RUN true\n"}, {}, 400, "no build stage in current context"),
         ({"Dockerfile": FROM}, {"target": "zz"}, 400, 'target stage "zz" could not be found'),
         ({"Dockerfile": FROM}, {"t": "A:B:c"}, 500, "invalid reference format"),

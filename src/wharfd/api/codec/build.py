@@ -12,7 +12,7 @@ from wharfd.engine.build.classic.request import ClassicRequest, ImageMade, Told
 from wharfd.engine.build.prune import Room
 from wharfd.engine.build.requests import ExecLimits
 from wharfd.model.config import Ulimit
-from wharfd.model.errors import Internal, InvalidParameter
+from wharfd.model.errors import InvalidParameter
 from wharfd.model.json import JsonObject
 from wharfd.wire import gojson
 from wharfd.wire.authconfig import parse_registry_config
@@ -24,7 +24,7 @@ SECRETS = "x-wharf-build-secrets"  # ours: for clients without a session
 
 
 def decode_build(query: Query, registry_config: str, secrets: str, behaviour: Behaviour) -> ClassicRequest:
-    """Raises InvalidParameter, Internal: where dockerd answers with 500."""
+    """Raises InvalidParameter, also where dockerd answers with 500."""
     check(query)
     return ClassicRequest(
         build_id=query.get("buildid", ""),
@@ -75,12 +75,9 @@ def names(query: Query) -> list[Reference]:
     for text in query.all("t"):
         if not text:
             continue
-        try:
-            name = parse_normalised(text)
-        except InvalidParameter as e:
-            raise Internal(str(e)) from e
+        name = parse_normalised(text)
         if name.digest is not None:
-            raise Internal("build tag cannot contain a digest")
+            raise InvalidParameter("build tag cannot contain a digest")
         if name.with_default_tag() not in found:
             found.append(name.with_default_tag())
     return found

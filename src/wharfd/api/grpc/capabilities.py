@@ -24,7 +24,6 @@ FRONTEND_CAPS = (
 )
 
 LLB_CAPS = (
-    "cache.gha",
     "constraints",
     "diffop",
     "exec.cgroup",
@@ -48,7 +47,6 @@ LLB_CAPS = (
     "exec.secretenv",
     "exec.validexitcode",
     "exporter.image.annotations",
-    "exporter.image.attestations",
     "exporter.multiple",
     "exporter.sourcedateepoch",
     "file.base",

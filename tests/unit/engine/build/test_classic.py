@@ -9,7 +9,7 @@ from wharfd.engine.build.failures import ProcessFailed, StepFailed
 from wharfd.engine.build.graph import Vertex
 from wharfd.engine.build.ops import Copy, FileOp, ImageSource, LocalSource
 from wharfd.engine.build.progress import LogOutput, VertexUpdate
-from wharfd.model.errors import Internal, StartFailed
+from wharfd.model.errors import StartFailed
 from wharfd.wire.dockerfile import parse_dockerfile
 
 SOURCE = Vertex(op=LocalSource(name="context")).output()
@@ -97,5 +97,5 @@ def test_paths_of_dockerfiles() -> None:
     assert inside("a/./b") == "a/b"
     assert inside("/a") == "a"
     for path in ("../a", "a/../../b", "/../a"):
-        with pytest.raises(Internal, match="forbidden path outside the build context"):
+        with pytest.raises(InvalidParameter, match="forbidden path outside the build context"):
             inside(path)

@@ -309,9 +309,9 @@ class Work:
 
 
 def check_remote(address: str) -> None:
-    """Raises Internal, as dockerd does, for what is no address."""
+    """Raises InvalidParameter for what is no address (dockerd answers 500)."""
     if not address.startswith(("http://", "https://")) and parse_git_ref(address) is None:
-        raise Internal(f"remoteURL ({address}) could not be recognized as URL")
+        raise InvalidParameter(f"remoteURL ({address}) could not be recognized as URL")
 
 
 def label_text(labels: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from wharfd.engine.build.client import NothingOffered
 from wharfd.engine.build.rootfiles import LocalFiles
 from wharfd.engine.build.roots import LocalDirectory
-from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
+from wharfd.model.errors import EngineError, InvalidParameter, NotFound
 from wharfd.ports.buildfiles import BuildFiles
 from wharfd.ports.localtrees import HeldTree, LocalTreeStore
 from wharfd.wire.authconfig import AuthConfig
@@ -72,7 +72,7 @@ class ContextFiles:
     async def dockerfile(self, directory: LocalDirectory, asked: str) -> tuple[str, bytes]:
         """Its path in the context, and its text.  Docker: without a name, `dockerfile` will do, too.
 
-        Raises Internal (it leads outside, it is not there), InvalidParameter (it is empty): dockerd's statuses and texts.
+        Raises InvalidParameter (it leads outside, is not there, is empty) with dockerd's texts; dockerd answers 500 to the first two.
         """
         path = inside(asked or DOCKERFILE)
         if not asked and path not in directory.index.entries and DOCKERFILE.lower() in directory.index.entries:
@@ -80,7 +80,7 @@ class ContextFiles:
         try:
             text = await LocalFiles(directory).read(path, 0, MAX_TEXT)
         except EngineError as e:
-            raise Internal(f"Cannot locate specified Dockerfile: {asked or DOCKERFILE}") from e
+            raise InvalidParameter(f"Cannot locate specified Dockerfile: {asked or DOCKERFILE}") from e
         if not text.strip():
             raise InvalidParameter(f"the Dockerfile ({path}) cannot be empty")
         return path, text
@@ -99,7 +99,7 @@ class ContextFiles:
 
 
 def inside(path: str) -> str:
-    """Relative to the context.  Raises Internal, as dockerd does."""
+    """Relative to the context.  Raises InvalidParameter (dockerd answers 500)."""
     if posixpath.normpath(path.lstrip("/")).startswith("..") or "\0" in path:
-        raise Internal(f"forbidden path outside the build context: {path} ()")
+        raise InvalidParameter(f"forbidden path outside the build context: {path} ()")
     return posixpath.normpath("/" + path).strip("/")
