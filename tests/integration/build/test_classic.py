@@ -99,7 +99,7 @@ def test_what_cannot_be_done_is_told_in_dockerds_words(builder: Builder, step: s
         ({"Dockerfile": FROM}, {"dockerfile": "../D"}, 400, "forbidden path outside the build context: ../D ()"),
         ({"Dockerfile": "RUN true\n"}, {}, 400, "no build stage in current context"),
         ({"Dockerfile": FROM}, {"target": "zz"}, 400, 'target stage "zz" could not be found'),
-        ({"Dockerfile": FROM}, {"t": "A:B:c"}, 500, "invalid reference format"),
+        ({"Dockerfile": FROM}, {"t": "A:B:c"}, 400, "invalid reference format"),
         ({"Dockerfile": FROM}, {"squash": 1}, 400, "squash is only supported with experimental mode"),
         ({"Dockerfile": FROM}, {"version": 3}, 400, 'invalid version "3"'),
         ({"Dockerfile": FROM}, {"platform": "zz"}, 400, '"zz": unknown operating system or architecture'),
