@@ -9,7 +9,7 @@ from wharfd.engine.build.failures import ProcessFailed, StepFailed
 from wharfd.engine.build.graph import Vertex
 from wharfd.engine.build.ops import Copy, FileOp, ImageSource, LocalSource
 from wharfd.engine.build.progress import LogOutput, VertexUpdate
-from wharfd.model.errors import StartFailed
+from wharfd.model.errors import InvalidParameter, StartFailed
 from wharfd.wire.dockerfile import parse_dockerfile
 
 SOURCE = Vertex(op=LocalSource(name="context")).output()
