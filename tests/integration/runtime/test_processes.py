@@ -19,6 +19,7 @@ from wharfd.model.errors import Conflict, InvalidParameter, StartFailed
 from wharfd.sys.cgroup import Cgroup
 from wharfd.sys.cgroup_layout import cgroup_paths
 from wharfd.sys.host import memory_total_bytes
+from wharfd.sys.pidfd import process_state
 from wharfd.testing.builders import a_host_config
 
 pytestmark = needs()
@@ -197,6 +198,22 @@ async def test_a_paused_container_can_be_deleted(lab: Lab) -> None:
     await lab.driver.delete(running.id)
     assert (await lab.wait(running.id)).code == 137
     assert await lab.driver.leftovers() == []
+
+
+async def test_one_that_ends_while_it_is_to_be_paused_does_not_run(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = await lab.begin("exec sleep 60")
+
+    def freeze(_: Cgroup) -> None:
+        """As systemd does it: the scope goes with its last process."""
+        os.kill(running.launched.pid, signal.SIGKILL)
+        while process_state(running.launched.pid) not in {"Z", "X", None}:
+            pass
+        raise FileNotFoundError("cgroup.freeze")
+
+    monkeypatch.setattr(Cgroup, "freeze", freeze)
+    with pytest.raises(Conflict, match="is not running"):
+        await lab.driver.pause(running.id)
+    assert (await running.result()).exit.code == 137
 
 
 # limits

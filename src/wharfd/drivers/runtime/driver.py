@@ -237,6 +237,7 @@ class ConmonRuntime:
         try:
             await self.pool.run(self._cgroup(placement.cgroup).freeze)
         except (OSError, TimeoutError) as e:
+            self._demand(container_id)  # it may have ended meanwhile, and its scope with it
             raise Internal(f"unable to freeze: {e}") from e
 
     async def resume(self, container_id: ContainerId) -> None:
@@ -244,6 +245,7 @@ class ConmonRuntime:
         try:
             self._cgroup(placement.cgroup).thaw()
         except OSError as e:
+            self._demand(container_id)
             raise Internal(f"unable to thaw: {e}") from e
 
     async def processes(self, container_id: ContainerId) -> Sequence[int]:
