@@ -10,7 +10,8 @@ from wharfd.wire.distribution import (
     read_refusal,
 )
 from wharfd.wire.hosts_toml import parse_hosts_file
-from wharfd.wire.noproxy import NoProxy, masked
+from wharfd.wire.masking import masked
+from wharfd.wire.noproxy import NoProxy
 from wharfd.wire.registryhosts import parse_insecure, parse_mirrors, registry_of, split_search_term
 
 SEEDS = [

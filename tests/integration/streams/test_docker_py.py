@@ -106,9 +106,8 @@ def test_exec_step_by_step(client: docker.DockerClient, web: Any) -> None:
     assert api.exec_inspect(made["Id"])["Running"] is False
     api.exec_start(made["Id"], detach=True)
     assert api.exec_inspect(made["Id"])["Running"] is True
-    with pytest.raises(docker.errors.APIError) as caught:
-        api.exec_start(made["Id"])
-    assert caught.value.status_code == 409
+    # dockerd: a second start is answered on its stream.
+    assert b"is already running" in api.exec_start(made["Id"])
     with pytest.raises(docker.errors.NotFound):
         api.exec_inspect("nope")
     web.pause()
