@@ -6,7 +6,7 @@ ENV A=1 B="two words"
 ENV OLD the rest "of it"
 RUN echo $FOO > /x
 LABEL a=b c.d="e f" $A=x
-WORKDIR /work
+WORKDIR /srv
 WORKDIR sub
 COPY --chown=1:2 --chmod=640 f1 f2 /dst/
 ADD ["f1", "/with space"]
