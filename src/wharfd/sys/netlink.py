@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from wharfd.sys.libc import os_error
 from wharfd.sys.namespaces import run_in_netns
-from wharfd.wire import rtnetlink
+from wharfd.wire import rtlink, rtnetlink
 from wharfd.wire.netlink import (
     NLM_F_DUMP_INTR,
     NLMSG_DONE,
@@ -26,7 +26,8 @@ from wharfd.wire.netlink import (
     decode_error,
     split_messages,
 )
-from wharfd.wire.rtnetlink import Address, IPAddress, IPInterface, IPNetwork, Link, LinkSpec, Route
+from wharfd.wire.rtlink import Link, LinkSpec
+from wharfd.wire.rtnetlink import Address, IPAddress, IPInterface, IPNetwork, Route
 
 T = TypeVar("T")
 
@@ -103,11 +104,11 @@ class Netlink:
         raise os_error(errno.EAGAIN, request.operation, detail="the table kept changing")
 
     def links(self) -> list[Link]:
-        return self.dump(rtnetlink.dump_links(), rtnetlink.decode_link)
+        return self.dump(rtlink.dump_links(), rtlink.decode_link)
 
     def link(self, index_or_name: int | str) -> Link:
         """ENODEV when there is none."""
-        return self.ask(rtnetlink.get_link(index_or_name), rtnetlink.decode_link)
+        return self.ask(rtlink.get_link(index_or_name), rtlink.decode_link)
 
     def find_link(self, name: str) -> Link | None:
         try:
@@ -119,11 +120,11 @@ class Netlink:
 
     def create_bridge(self, name: str, *, mac: str | None = None, mtu: int | None = None, up: bool = False) -> None:
         """EEXIST when the name is taken."""
-        self.execute([rtnetlink.new_link("bridge", LinkSpec(name=name, mac=mac, mtu=mtu, up=up))])
+        self.execute([rtlink.new_link("bridge", LinkSpec(name=name, mac=mac, mtu=mtu, up=up))])
 
     def create_veth(self, near: LinkSpec, far: LinkSpec) -> None:
         """A pair with both ends complete, each in the namespace that it names (default: the socket's)."""
-        self.execute([rtnetlink.new_veth(near, far)])
+        self.execute([rtlink.new_veth(near, far)])
 
     def set_link(
         self,
@@ -137,14 +138,14 @@ class Netlink:
         netns_fd: int | None = None,
     ) -> None:
         """Change what is given; `master` 0 releases the link from its bridge."""
-        self.execute([rtnetlink.set_link(index, up=up, name=name, mac=mac, mtu=mtu, master=master, netns_fd=netns_fd)])
+        self.execute([rtlink.set_link(index, up=up, name=name, mac=mac, mtu=mtu, master=master, netns_fd=netns_fd)])
 
     def set_bridge_port(self, index: int, *, hairpin: bool | None = None, isolated: bool | None = None) -> None:
-        self.execute([rtnetlink.set_bridge_port(index, hairpin=hairpin, isolated=isolated)])
+        self.execute([rtlink.set_bridge_port(index, hairpin=hairpin, isolated=isolated)])
 
     def delete_link(self, index_or_name: int | str) -> None:
         """ENODEV when there is none.  Takes about 10 ms for a veth pair: batch deletions, or use a thread."""
-        self.execute([rtnetlink.del_link(index_or_name)])
+        self.execute([rtlink.del_link(index_or_name)])
 
     def addresses(self, *, index: int = 0) -> list[Address]:
         """Of both families; of one link, or of all."""

@@ -11,16 +11,8 @@ from ipaddress import IPv4Network
 
 from wharfd.sys.netlink import Netlink
 from wharfd.wire.netlink import split_messages
-from wharfd.wire.rtnetlink import (
-    RT_TABLE_MAIN,
-    RTM_DELLINK,
-    RTM_DELROUTE,
-    RTM_NEWLINK,
-    RTM_NEWROUTE,
-    Route,
-    decode_link_state,
-    decode_route,
-)
+from wharfd.wire.rtlink import RTM_DELLINK, RTM_NEWLINK, decode_link_state
+from wharfd.wire.rtnetlink import RT_TABLE_MAIN, RTM_DELROUTE, RTM_NEWROUTE, Route, decode_route
 
 _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_ROUTE = 0x40

@@ -4,9 +4,13 @@ A `Request` is a message without its sequence number; `split_messages` cuts what
 the host.
 """
 
+import functools
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
@@ -18,6 +22,14 @@ NLM_F_DUMP = 0x300
 NLM_F_EXCL = 0x200
 NLM_F_CREATE = 0x400
 _NLM_F_ACK_TLVS = 0x200
+NEW = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
+CHANGE = NLM_F_REQUEST | NLM_F_ACK
+DUMP = NLM_F_REQUEST | NLM_F_DUMP
+
+AF_UNSPEC = 0
+AF_INET = 2
+AF_BRIDGE = 7
+AF_INET6 = 10
 
 NLA_F_NESTED = 0x8000
 _NLA_TYPE_MASK = 0x3FFF
@@ -26,6 +38,7 @@ _NLMSGERR_ATTR_MSG = 1
 _HEADER = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _I32 = struct.Struct("=i")
+U32 = struct.Struct("=I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,25 @@ def attribute(kind: int, value: bytes) -> bytes:
 def text_of(value: bytes) -> str:
     """A NUL-terminated string attribute."""
     return value.rstrip(b"\0").decode(errors="replace")
+
+
+def number_of(attributes: dict[int, bytes], kind: int) -> int:
+    """An attribute of 32 bits; 0 if it is not there."""
+    value = attributes.get(kind)
+    return 0 if value is None else int(U32.unpack_from(value)[0])
+
+
+def declared_errors(decode: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """Whatever is wrong with a body, ValueError says so."""
+
+    @functools.wraps(decode)
+    def checked(body: bytes) -> T:
+        try:
+            return decode(body)
+        except (struct.error, KeyError, IndexError) as e:
+            raise ValueError(f"{decode.__name__}: malformed message") from e
+
+    return checked
 
 
 def _aligned(length: int) -> int:

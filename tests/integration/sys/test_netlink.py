@@ -15,8 +15,8 @@ import pytest
 from wharfd.model.json import Json
 from wharfd.sys import netns
 from wharfd.sys.netlink import Netlink
-from wharfd.wire import rtnetlink
-from wharfd.wire.rtnetlink import LinkSpec
+from wharfd.wire import rtlink, rtnetlink
+from wharfd.wire.rtlink import LinkSpec
 
 pytestmark = pytest.mark.root
 
@@ -134,7 +134,7 @@ def test_bridge_with_a_veth_into_another_namespace(spaces: tuple[str, str], host
     gateway = HOST4.ip
     guest.execute(
         [
-            rtnetlink.set_link(far.index, up=True),
+            rtlink.set_link(far.index, up=True),
             rtnetlink.new_address(far.index, GUEST4, broadcast=GUEST4.network.broadcast_address),
             rtnetlink.new_address(far.index, GUEST6, no_dad=True),
             rtnetlink.new_route(ANY4, gateway=gateway),
@@ -266,9 +266,9 @@ def test_errors_carry_errno_operation_and_the_kernels_words(host: Netlink) -> No
 
 def test_a_batch_goes_on_behind_a_failure_and_reports_the_first(host: Netlink) -> None:
     names = [f"d{number}" for number in range(150)]
-    requests = [rtnetlink.new_link("bridge", LinkSpec(name=name)) for name in names]
-    requests.insert(1, rtnetlink.del_link("absent"))
-    requests.insert(100, rtnetlink.new_link("bridge", LinkSpec(name="d0")))
+    requests = [rtlink.new_link("bridge", LinkSpec(name=name)) for name in names]
+    requests.insert(1, rtlink.del_link("absent"))
+    requests.insert(100, rtlink.new_link("bridge", LinkSpec(name="d0")))
     with pytest.raises(OSError, match="delete link absent"):
         host.execute(requests)
     assert {link.name for link in host.links()} == {"lo", *names}

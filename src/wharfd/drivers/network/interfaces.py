@@ -12,7 +12,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from wharfd.model.errors import InvalidParameter
 from wharfd.model.network import Endpoint
 from wharfd.sys.netlink import Netlink, broadcast_of
-from wharfd.wire import rtnetlink
+from wharfd.wire import rtlink, rtnetlink
 from wharfd.wire.netlink import Request
 
 DEFAULT_IPV4, DEFAULT_IPV6 = IPv4Network("0.0.0.0/0"), IPv6Network("::/0")
@@ -30,7 +30,7 @@ def configure(inside: Netlink, endpoint: Endpoint, *, onlink: bool = False) -> N
             rtnetlink.new_address(index, IPv6Interface(f"{endpoint.ipv6}/{endpoint.ipv6_prefix}"), no_dad=True)
         )
     # Linux: what is up and has its addresses tells its neighbours of them, where it is set to (arp_notify).
-    changes.append(rtnetlink.set_link(index, up=True))
+    changes.append(rtlink.set_link(index, up=True))
     if endpoint.is_gateway:
         changes += default_routes(endpoint, index, onlink=onlink)
     inside.execute(changes)

@@ -19,7 +19,7 @@ from wharfd.model.network import Endpoint, EndpointRequest, NetworkRecord, PortW
 from wharfd.ports.network import NameServers, NetworkDriver, SandboxDriver
 from wharfd.wire.endpointopts import DEFAULT_PREFIX, IFNAME, PREFIX, free_name
 from wharfd.wire.ports import Port, parse_bindings, parse_exposed
-from wharfd.wire.rtnetlink import is_link_name
+from wharfd.wire.rtlink import is_link_name
 
 JOINS = "container:"
 

@@ -8,7 +8,7 @@ import pytest
 from wharfd.drivers.network.macvlan.options import VlanName, parse_options, parse_vlan
 from wharfd.model.errors import InvalidParameter
 from wharfd.wire.netlink import parse_attributes
-from wharfd.wire.rtnetlink import LinkSpec, new_ipvlan, new_macvlan, new_vlan
+from wharfd.wire.rtlink import LinkSpec, new_ipvlan, new_macvlan, new_vlan
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from wharfd.model.errors import Internal, Unavailable
 from wharfd.model.network import Endpoint, IPAMPool
 from wharfd.sys import netns
 from wharfd.sys.netlink import Netlink
-from wharfd.wire import rtnetlink
-from wharfd.wire.rtnetlink import LinkSpec
+from wharfd.wire import rtlink
+from wharfd.wire.rtlink import LinkSpec
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +39,13 @@ def make_bridge(near: Netlink, name: str, pools: Sequence[IPAMPool], *, mtu: int
         if link is None:
             near.create_bridge(name, mtu=mtu)
             link = near.link(name)
-            near.execute([rtnetlink.set_link(link.index, alias=owner), rtnetlink.set_group(link.index, BRIDGE_GROUP)])
+            near.execute([rtlink.set_link(link.index, alias=owner), rtlink.set_group(link.index, BRIDGE_GROUP)])
             if not any(":" in pool.subnet for pool in pools):
                 write_setting(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6", "1")
         elif link.kind != "bridge":
             raise Unavailable(f"cannot use {name} as a bridge: there is a link of that name and another kind")
         elif not link.group:
-            near.execute([rtnetlink.set_group(link.index, BRIDGE_GROUP)])
+            near.execute([rtlink.set_group(link.index, BRIDGE_GROUP)])
         wanted = {str(gateway_interface(pool)): gateway_interface(pool) for pool in pools if pool.gateway}
         have = {str(address.interface) for address in near.addresses(index=link.index)}
         for text, gateway in wanted.items():
@@ -86,9 +86,9 @@ def delete_links(near: Netlink, names: Sequence[str]) -> None:
         return
     group = GROUP | (os.getpid() & 0xFFFFFF)
     with contextlib.suppress(OSError):
-        near.execute([rtnetlink.set_group(name, group) for name in names])
+        near.execute([rtlink.set_group(name, group) for name in names])
     try:
-        near.execute([rtnetlink.del_group(group)])
+        near.execute([rtlink.del_group(group)])
     except OSError as e:
         if e.errno != errno.ENODEV:
             log.warning("links=%s not deleted: error=%s", ",".join(names), e)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from wharfd.model.errors import Forbidden, InvalidParameter
-from wharfd.wire.rtnetlink import is_link_name
+from wharfd.wire.rtlink import is_link_name
 
 BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"

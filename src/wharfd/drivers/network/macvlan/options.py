@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wharfd.model.errors import InvalidParameter
-from wharfd.wire.rtnetlink import is_link_name
+from wharfd.wire.rtlink import is_link_name
 
 PARENT = "parent"
 MTU = "com.docker.network.driver.mtu"

@@ -19,9 +19,9 @@ from wharfd.model.errors import Internal, InvalidParameter, NotImplementedHere
 from wharfd.model.network import Endpoint
 from wharfd.sys import netns
 from wharfd.sys.netlink import Netlink
-from wharfd.wire import rtnetlink
+from wharfd.wire import rtlink
 from wharfd.wire.netlink import Request
-from wharfd.wire.rtnetlink import LinkSpec
+from wharfd.wire.rtlink import LinkSpec
 
 NO_SUCH_KIND = frozenset({errno.EOPNOTSUPP, errno.ENOTSUP})
 
@@ -40,16 +40,16 @@ def ensure_parent(near: Netlink, name: str, *, owner: str, is_own: bool) -> int:
     if link is not None:
         return link.index
     if is_own:
-        make(near, rtnetlink.new_link("dummy", LinkSpec(name=name, up=True)), f"failed to create {name}")
+        make(near, rtlink.new_link("dummy", LinkSpec(name=name, up=True)), f"failed to create {name}")
     else:
         vlan = parse_vlan(name)
         below = near.find_link(vlan.parent)
         if below is None:
             raise InvalidParameter(f"-o parent interface was not found on the host: {vlan.parent}")
         spec = LinkSpec(name=name, parent=below.index, up=True)
-        make(near, rtnetlink.new_vlan(spec, vlan.vlan_id), f"failed to create {name} vlan link")
+        make(near, rtlink.new_vlan(spec, vlan.vlan_id), f"failed to create {name} vlan link")
     index = near.link(name).index
-    near.execute([rtnetlink.set_link(index, alias=owner)])
+    near.execute([rtlink.set_link(index, alias=owner)])
     return index
 
 
@@ -91,9 +91,9 @@ def plug(
             name=endpoint.interface, mac=endpoint.mac or None, mtu=options.mtu or None, netns_fd=fd, parent=parent
         )
         if options.kind == MACVLAN:
-            request = rtnetlink.new_macvlan(spec, MACVLAN_MODES[options.mode])
+            request = rtlink.new_macvlan(spec, MACVLAN_MODES[options.mode])
         else:
-            request = rtnetlink.new_ipvlan(spec, IPVLAN_MODES[options.mode], IPVLAN_FLAGS[options.flag])
+            request = rtlink.new_ipvlan(spec, IPVLAN_MODES[options.mode], IPVLAN_FLAGS[options.flag])
         make(near, request, f"failed to create the {options.kind} port")
         try:
             netns.run_in(fd, lambda: announce(endpoint.interface))

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wharfd.wire import netlink, rtnetlink
+from wharfd.wire import netlink, rtlink, rtnetlink
 from wharfd.wire.netlink import Message, Request, attribute, decode_error, parse_attributes, split_messages
-from wharfd.wire.rtnetlink import LinkSpec
+from wharfd.wire.rtlink import LinkSpec
 
 
 def test_create_bridge_bytes() -> None:
-    packed = rtnetlink.new_link("bridge", LinkSpec(name="br0")).pack(1)
+    packed = rtlink.new_link("bridge", LinkSpec(name="br0")).pack(1)
     (message,) = split_messages(packed)
-    assert message.kind == rtnetlink.RTM_NEWLINK
+    assert message.kind == rtlink.RTM_NEWLINK
     assert struct.unpack_from("=I", packed)[0] == len(packed)
     attributes = parse_attributes(message.body, 16)
     assert attributes[3] == b"br0\0"
@@ -24,7 +24,7 @@ def test_create_bridge_bytes() -> None:
 
 def test_veth_carries_a_complete_peer() -> None:
     far = LinkSpec(name="eth0", mac="02:42:ac:11:00:02", mtu=1500, netns_fd=9)
-    request = rtnetlink.new_veth(LinkSpec(name="veth0", master=4, up=True), far)
+    request = rtlink.new_veth(LinkSpec(name="veth0", master=4, up=True), far)
     outer = parse_attributes(request.body, 16)
     assert struct.unpack("=I", outer[10])[0] == 4
     data = parse_attributes(parse_attributes(outer[18])[2])
@@ -37,7 +37,7 @@ def test_veth_carries_a_complete_peer() -> None:
     assert struct.unpack_from("=BxHiII", request.body) == (0, 0, 0, 1, 1)
     for refused in (LinkSpec(name="b", master=1), LinkSpec(name="b", up=True)):
         with pytest.raises(ValueError, match="set_link"):
-            rtnetlink.new_veth(LinkSpec(name="a"), refused)
+            rtlink.new_veth(LinkSpec(name="a"), refused)
 
 
 def test_routes_and_addresses_survive_their_encoding() -> None:
@@ -81,7 +81,7 @@ def test_error_with_the_kernels_words() -> None:
 @pytest.mark.parametrize("name", ["", "sixteen-letters!", "a\0b"])
 def test_names_that_no_link_can_have(name: str) -> None:
     with pytest.raises(ValueError, match="link name"):
-        rtnetlink.new_link("dummy", LinkSpec(name=name))
+        rtlink.new_link("dummy", LinkSpec(name=name))
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_names_that_no_link_can_have(name: str) -> None:
 )
 def test_macs_that_are_none(mac: str) -> None:
     with pytest.raises(ValueError):
-        rtnetlink.parse_mac(mac)
+        rtlink.parse_mac(mac)
 
 
 @given(st.binary(min_size=6, max_size=6))
 def test_macs_survive(packed: bytes) -> None:
-    assert rtnetlink.parse_mac(rtnetlink.format_mac(packed)) == packed
+    assert rtlink.parse_mac(rtlink.format_mac(packed)) == packed
 
 
 @given(st.dictionaries(st.integers(0, 0x3FFF), st.binary(max_size=50)))
@@ -117,7 +117,7 @@ def test_messages_survive(messages: list[tuple[int, bytes]]) -> None:
 
 @given(st.binary(max_size=200))
 def test_garbage_draws_value_errors_only(data: bytes) -> None:
-    for decode in (rtnetlink.decode_link, rtnetlink.decode_address, rtnetlink.decode_route, parse_attributes):
+    for decode in (rtlink.decode_link, rtnetlink.decode_address, rtnetlink.decode_route, parse_attributes):
         try:
             decode(data)
         except ValueError:
