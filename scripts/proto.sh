@@ -5,3 +5,4 @@ set -eu
 cd "$(dirname "$0")/.."
 python=$1 out=${2:-src}
 "$python" -m grpc_tools.protoc -I src --python_out="$out" --pyi_out="$out" src/wharfd/wire/proto/*.proto
+[ "$out" != src ] || { cd src/wharfd/wire/proto && sha256sum -- *.proto *_pb2.py *_pb2.pyi > SHA256SUMS; }

@@ -10,6 +10,10 @@ import pytest
 ENGINE = ("conmon", "crun", "busybox", "nft", "ip", "nsenter")
 """What a real engine and the tests that look at it need."""
 
+DOCKER = os.environ.get("WHARF_DOCKER") or shutil.which("docker") or ""
+"""The docker command line; empty if there is none.  `./wharf test` fetches one."""
+needs_docker = pytest.mark.skipif(not DOCKER, reason="not installed: docker (the command line client)")
+
 
 def mark_below(folder: Path, items: Iterable[pytest.Item], programs: Iterable[str] = ENGINE) -> None:
     """Those of the items that lie below the folder."""

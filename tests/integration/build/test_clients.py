@@ -2,7 +2,6 @@
 
 import io
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from docker.errors import BuildError
 
 from tests.engine import Engine
 from tests.integration.build.contexts import FROM, Builder, dockerfile
-
-CLI = os.environ.get("WHARF_DOCKER_CLI") or shutil.which("docker") or ""
+from tests.requirements import DOCKER, needs_docker
 
 
 @pytest.fixture
@@ -46,7 +44,7 @@ def test_docker_py_builds_a_dockerfile_alone_and_learns_of_failures(client: dock
     client.close()
 
 
-@pytest.mark.skipif(not CLI, reason="no docker command line is installed")
+@needs_docker
 def test_the_command_line_without_buildkit(builder: Builder, tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text(dockerfile("COPY a /a", "RUN cat /a"))
     (tmp_path / "a").write_text("classic\n")
@@ -58,7 +56,7 @@ def test_the_command_line_without_buildkit(builder: Builder, tmp_path: Path) -> 
         "DOCKER_CONFIG": str(tmp_path),
     }
     done = subprocess.run(
-        [CLI, "build", "-t", "cli:classic", "--iidfile", str(tmp_path / "iid"), str(tmp_path)],
+        [DOCKER, "build", "-t", "cli:classic", "--iidfile", str(tmp_path / "iid"), str(tmp_path)],
         env=environment,
         capture_output=True,
         text=True,
@@ -70,7 +68,7 @@ def test_the_command_line_without_buildkit(builder: Builder, tmp_path: Path) -> 
     assert (tmp_path / "iid").read_text() == builder.engine.get("/images/cli:classic/json").json["Id"]
     (tmp_path / "Dockerfile").write_text(dockerfile("RUN exit 9"))
     failed = subprocess.run(
-        [CLI, "build", "-q", str(tmp_path)], env=environment, capture_output=True, text=True, check=False
+        [DOCKER, "build", "-q", str(tmp_path)], env=environment, capture_output=True, text=True, check=False
     )
     assert failed.returncode == 9
     assert "returned a non-zero code: 9" in failed.stderr

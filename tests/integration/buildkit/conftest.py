@@ -1,8 +1,7 @@
-"""A real engine, and the docker command line with its buildx and compose plugins (WHARF_DOCKER, or `docker` on the PATH)."""
+"""A real engine, and the docker command line with its buildx and compose plugins."""
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine import PATIENCE, Engine
-from tests.requirements import mark_below
+from tests.requirements import DOCKER, mark_below
 
-DOCKER = os.environ.get("WHARF_DOCKER") or shutil.which("docker") or ""
 PLUGINS = ("/usr/local/lib/docker/cli-plugins", "/usr/lib/docker/cli-plugins", "/usr/libexec/docker/cli-plugins")
 
 
@@ -27,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     is_missing = not DOCKER or not plugin_directories()
     for item in items:
         if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.skipif(is_missing, reason="no docker command line with buildx (WHARF_DOCKER)"))
+            item.add_marker(pytest.mark.skipif(is_missing, reason="not installed: docker with buildx"))
 
 
 @dataclass

@@ -12,7 +12,8 @@ import time
 import pytest
 
 from tests.engine import BASE_IMAGE, PATIENCE
-from tests.integration.buildkit.conftest import DOCKER, Docker
+from tests.integration.buildkit.conftest import Docker
+from tests.requirements import DOCKER
 
 FROM = f"FROM {BASE_IMAGE}\n"
 

@@ -2,23 +2,21 @@
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
+import docker as docker_py
 import pytest
 
 from tests.integration.exchange.conftest import CLOSED, OPEN, Rig
 from tests.integration.exchange.images import check_runs, load
 from tests.registries.daemon import PASSWORD, USER
+from tests.requirements import DOCKER, needs_docker
 
 pytestmark = pytest.mark.root
 
-DOCKER = shutil.which("docker")
-
 
 def docker(rig: Rig, home: Path, *words: str, text: str = "") -> str:
-    assert DOCKER is not None
     done = subprocess.run(
         ["nsenter", f"--net={rig.engine.netns}", DOCKER, *words],
         env={**os.environ, "DOCKER_HOST": f"unix://{rig.engine.socket}", "DOCKER_CONFIG": str(home), "HOME": str(home)},
@@ -66,7 +64,7 @@ def test_events_of_both_ways(rig: Rig) -> None:
     ]
 
 
-@pytest.mark.skipif(DOCKER is None, reason="not installed: docker")
+@needs_docker
 def test_with_the_docker_command_line(rig: Rig, tmp_path: Path) -> None:
     name = f"127.0.0.1:{CLOSED}/me/app:1"
     before = load(rig.engine, name, 2_000_000)
@@ -90,7 +88,6 @@ def test_with_the_docker_command_line(rig: Rig, tmp_path: Path) -> None:
 
 
 def test_with_docker_py(rig: Rig) -> None:
-    docker_py = pytest.importorskip("docker")
     client = docker_py.DockerClient(base_url=f"unix://{rig.engine.socket}", version="auto")
     try:
         repository = f"127.0.0.1:{CLOSED}/me/py"

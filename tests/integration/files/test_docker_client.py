@@ -1,16 +1,15 @@
 """`docker cp`, `diff`, `export`, `import` and `commit` as the docker client does them."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.engine import BASE_IMAGE, Engine
+from tests.requirements import DOCKER, needs_docker
 
-DOCKER = shutil.which("docker")
-pytestmark = pytest.mark.skipif(DOCKER is None, reason="the docker client is not installed")
+pytestmark = needs_docker
 
 
 def docker(
@@ -18,7 +17,7 @@ def docker(
 ) -> subprocess.CompletedProcess[bytes]:
     environment = {**os.environ, "DOCKER_HOST": f"unix://{engine.socket}"}
     environment.pop("DOCKER_CONTEXT", None)
-    done = subprocess.run([str(DOCKER), *words], input=stdin, capture_output=True, env=environment, check=False)
+    done = subprocess.run([DOCKER, *words], input=stdin, capture_output=True, env=environment, check=False)
     assert not ok or done.returncode == 0, done.stderr
     return done
 

@@ -1,6 +1,5 @@
 """One engine per module; a test that leaves a task or a descriptor of the engine behind fails."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from tests.engine import Engine
 from tests.integration.engine.rig import until
 from tests.integration.streams.rig import attach, exec_run
-from tests.requirements import mark_below
+from tests.requirements import DOCKER, mark_below
 
 # An idle worker process is kept for 20 s.
 HOLD_S = 30.0
@@ -42,7 +41,6 @@ def nothing_is_left(engine: Engine) -> Iterator[None]:
 @pytest.fixture
 def docker(engine: Engine, tmp_path: Path) -> list[str]:
     """The client's command line, before the verb."""
-    program = shutil.which("docker")
-    if program is None:
+    if not DOCKER:
         pytest.skip("not installed: docker (the command line client)")
-    return [program, "--config", str(tmp_path / "docker"), "--host", f"unix://{engine.socket}"]
+    return [DOCKER, "--config", str(tmp_path / "docker"), "--host", f"unix://{engine.socket}"]
