@@ -157,4 +157,5 @@ async def check_out(git: Git, ref: str, commit: str, into: str, *, keep_git_dir:
         await git("update-ref", "-d", "FETCH_HEAD", cwd=into)
         await git("remote", "set-url", "origin", git.shown, cwd=into)
     else:
-        shutil.rmtree(f"{into}/.git")
+        # It may hold more files than should be deleted on the event loop.
+        await run(["rm", "-rf", "--", f"{into}/.git"], timeout_s=TIMEOUT_S)

@@ -75,8 +75,8 @@ class Builds:
             if not future.done():
                 future.set_result(build)
         error: BaseException | None = None
-        self.history.begin(build, options)
         try:
+            self.history.begin(build, options)
             yield build
         except BaseException as e:
             error = e
@@ -115,8 +115,10 @@ class Builds:
             await build.solver.close()
             await build.imports.close()
             build.log.close()
-            await self.local.give_back(build.scene)
-            await self.history.end(build, options, error)
+            try:
+                await self.local.give_back(build.scene)
+            finally:
+                await self.history.end(build, options, error)
         finally:
             build.scene.lease.release()
             self.builds.pop(build.ref, None)

@@ -1,7 +1,8 @@
 """What a build has told so far, for readers that come at any time, at their own pace.
 
 A log that is kept (for the history) holds at most `CLIP_BYTES` of a step's output; one that is not kept lets go of what its reader has
-seen, and makes the steps wait for him (`room`).
+seen, and makes the steps wait for him (`room`).  Each piece of output counts with what holding it costs, since a step may write byte by
+byte.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from wharfd.model.ids import Digest
 CLIP_BYTES = 2 << 20
 CLIP_NOTICE = b"[output clipped, log limit 2MiB reached]\n"
 UNREAD_BYTES = 4 << 20
+PIECE_BYTES = 256  # what an update takes besides its data, roughly
+CLIP_PIECES = 32_768  # of a step, whatever their size
 
 
 class Observer(Protocol):
@@ -32,7 +35,7 @@ class ProgressLog:
         self.updates: list[Update] = []
         self.dropped = 0  # updates that came before `updates[0]`
         self.is_over = False
-        self.output: dict[Digest, int] = {}
+        self.output: dict[Digest, tuple[int, int]] = {}  # bytes and pieces of each step
         self.unread = 0
         self.readers = 0
         self.news = asyncio.Event()
@@ -47,16 +50,16 @@ class ProgressLog:
             if clipped is None:
                 return
             update = clipped
-            self.unread += len(update.data)
+            self.unread += cost(update)
         self.updates.append(update)
         self.wake()
 
     def clip(self, update: LogOutput) -> LogOutput | None:
-        before = self.output.get(update.vertex, 0)
-        if before > CLIP_BYTES:
+        before, pieces = self.output.get(update.vertex, (0, 0))
+        if before > CLIP_BYTES or pieces > CLIP_PIECES:
             return None
-        self.output[update.vertex] = before + len(update.data)
-        if before + len(update.data) <= CLIP_BYTES:
+        self.output[update.vertex] = before + len(update.data), pieces + 1
+        if before + len(update.data) <= CLIP_BYTES and pieces < CLIP_PIECES:
             return update
         data = update.data[: CLIP_BYTES - before] + CLIP_NOTICE
         return LogOutput(vertex=update.vertex, stream=update.stream, data=data, at_ns=update.at_ns)
@@ -104,5 +107,10 @@ class ProgressLog:
         gone = self.updates[: at - self.dropped]
         del self.updates[: at - self.dropped]
         self.dropped = at
-        self.unread -= sum(len(each.data) for each in gone if isinstance(each, LogOutput))
+        self.unread -= sum(cost(each) for each in gone if isinstance(each, LogOutput))
         self.read.set()
+
+
+def cost(output: LogOutput) -> int:
+    """Bytes that holding it takes."""
+    return len(output.data) + PIECE_BYTES
