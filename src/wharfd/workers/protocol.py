@@ -187,18 +187,8 @@ class PackChanges(msgspec.Struct, frozen=True, tag=True):
     spool: str
 
 
-Job = (
-    RemoveTree
-    | UnpackLayer
-    | SplitArchive
-    | IngestLayer
-    | StatPath
-    | ReadPath
-    | WritePath
-    | ExportRoot
-    | ListChanges
-    | PackChanges
-    | ApplyActions
+BuildJob = (
+    ApplyActions
     | DigestSelections
     | ReadRange
     | StatEntry
@@ -211,6 +201,20 @@ Job = (
     | FinishRun
     | FetchUrl
     | PackLayer
+)
+
+Job = (
+    RemoveTree
+    | UnpackLayer
+    | SplitArchive
+    | IngestLayer
+    | StatPath
+    | ReadPath
+    | WritePath
+    | ExportRoot
+    | ListChanges
+    | PackChanges
+    | BuildJob
 )
 
 

@@ -16,7 +16,7 @@ from wharfd.wire.compression import detect
 from wharfd.wire.tarstream import Entry, Kind, TarReader
 from wharfd.workers.build.looking import entries
 from wharfd.workers.source import Source, Tee, read_head
-from wharfd.workers.unpack.layer import ARCHIVE_ERRORS, NEW_FILE, LayerWriter, set_xattrs, shown, write_all
+from wharfd.workers.unpack.layer import NEW_FILE, LayerWriter, set_xattrs, shown, write_all
 from wharfd.workers.unpack.tree import clean
 
 MAX_ENTRIES = 1_000_000
@@ -111,17 +111,7 @@ def receive_context(archive: int, into: str) -> list[DigestedEntry]:
     source = Source(Tee(os.dup(archive), head), detect(head), hashing=False)
     writer = ContextWriter(into)
     try:
-        reader = TarReader(source.read)
-        for entry in reader:
-            try:
-                writer.add(entry, reader)
-            except OSError as e:
-                if e.errno in ARCHIVE_ERRORS:
-                    raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e.strerror}") from e
-                raise
-            except (ValueError, OverflowError) as e:
-                raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e}") from e
-        reader.drain()
+        writer.add_all(TarReader(source.read))
         for path in writer.missing:
             raise InvalidParameter(f"invalid archive: {shown(path)}: its link leads to nothing")
         writer.tree.finish()

@@ -14,6 +14,7 @@ from wharfd.workers.build.serving import serve_root
 from wharfd.workers.build.stubs import finish_run
 from wharfd.workers.protocol import (
     ApplyActions,
+    BuildJob,
     DigestSelections,
     ExportTree,
     FetchUrl,
@@ -38,21 +39,6 @@ Answer = (
     | IngestedLayer
     | dict[str, object]
     | None
-)
-BuildJob = (
-    ApplyActions
-    | DigestSelections
-    | ReadRange
-    | StatEntry
-    | ResolvePath
-    | ListDirectory
-    | ListTree
-    | ExportTree
-    | ReceiveContext
-    | ServeRoot
-    | FinishRun
-    | FetchUrl
-    | PackLayer
 )
 
 

@@ -44,6 +44,19 @@ class LayerWriter:
         space = os.statvfs(root)
         self.budget = max(0, space.f_bavail * space.f_frsize - RESERVE_BYTES)
 
+    def add_all(self, reader: TarReader) -> None:
+        """Raises InvalidParameter, which names the entry that is broken or hostile."""
+        for entry in reader:
+            try:
+                self.add(entry, reader)
+            except OSError as e:
+                if e.errno in ARCHIVE_ERRORS:
+                    raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e.strerror}") from e
+                raise
+            except (ValueError, OverflowError) as e:
+                raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e}") from e
+        reader.drain()
+
     def add(self, entry: Entry, reader: TarReader) -> None:
         self.entries += 1
         name = clean(entry.name)
@@ -243,17 +256,7 @@ def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
     source = Source(Tee(fd, head), detect(head) if head else compression)
     writer = LayerWriter(into)
     try:
-        reader = TarReader(source.read)
-        for entry in reader:
-            try:
-                writer.add(entry, reader)
-            except OSError as e:
-                if e.errno in ARCHIVE_ERRORS:
-                    raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e.strerror}") from e
-                raise
-            except (ValueError, OverflowError) as e:
-                raise InvalidParameter(f"invalid archive: {shown(entry.name)}: {e}") from e
-        reader.drain()
+        writer.add_all(TarReader(source.read))
         writer.tree.finish()
     finally:
         source.close()
