@@ -4,11 +4,9 @@ Whatever a run makes can be told from what others have: names begin with the run
 label that they inherit from the run's base image (`IMAGE` in a scenario).  Nothing else is ever removed.
 """
 
-import http.client
 import json
 import os
 import re
-import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,23 +14,13 @@ from urllib.parse import quote, urlencode
 
 from conformance.debian import debian_image
 from conformance.images import base_image
+from tests.engine import call
 
 LABEL = "conformance.run"
 _NAME = re.compile(r"(?<![\w@])@([a-z][a-z0-9_.-]*)")
 _IMAGE = re.compile(r"\b(IMAGE|REDIS|POSTGRES)\b")
 _DIRECTORY = re.compile(r"\bDIR\b")
 _PREFIX = re.compile(r"\bPREFIX\b")
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("conformance", timeout=timeout)
-        self.path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 @dataclass
@@ -82,20 +70,8 @@ class Target:
     ) -> tuple[int, Any]:
         """Status and JSON; `body` bytes are sent as they are."""
         words = {key: value if isinstance(value, str) else json.dumps(value) for key, value in query.items()}
-        connection = UnixConnection(self.socket, timeout)
-        try:
-            data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-            kind = {"Content-Type": "application/x-tar" if isinstance(body, bytes) else "application/json"}
-            path = quote(path) + (f"?{urlencode(words)}" if words else "")
-            connection.request(method, path, data, kind if data is not None else {})
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
-        try:
-            return answer.status, json.loads(text) if text else None
-        except ValueError:
-            return answer.status, text.decode(errors="replace")
+        target = quote(path) + (f"?{urlencode(words)}" if words else "")
+        return call(self.socket, method, target, body, timeout=timeout)
 
     def prepare(self) -> None:
         """Load the base image.  RuntimeError when the engine does not take it."""

@@ -46,6 +46,23 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+def call(socket_path: str, method: str, target: str, body: Any = None, *, timeout: float) -> tuple[int, Any]:
+    """Status, and the body's JSON or text.  `body` bytes are sent as they are, as a tar."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    kind = {"Content-Type": "application/x-tar" if isinstance(body, bytes) else "application/json"}
+    connection = UnixConnection(socket_path, timeout)
+    try:
+        connection.request(method, target, data, kind if data is not None else {})
+        answer = connection.getresponse()
+        text = answer.read()
+    finally:
+        connection.close()
+    try:
+        return answer.status, json.loads(text) if text else None
+    except ValueError:
+        return answer.status, text.decode(errors="replace")
+
+
 @dataclass
 class Answer:
     status: int

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.engine import BASE_IMAGE, PATIENCE, UnixConnection
+from tests.engine import BASE_IMAGE, PATIENCE, call
 
 SOCKET = "/run/wharfd.sock"
 TIMEOUT_S = 60 * PATIENCE
@@ -37,24 +37,8 @@ CONTAINERS: dict[str, tuple[list[str], str, tuple[str, ...], bool]] = {
 }
 
 
-def call(method: str, path: str, body: Any = None) -> tuple[int, Any]:
-    connection = UnixConnection(SOCKET, TIMEOUT_S)
-    try:
-        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-        kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
-        connection.request(method, path, data, {"Content-Type": kind} if data is not None else {})
-        answer = connection.getresponse()
-        text = answer.read()
-    finally:
-        connection.close()
-    try:
-        return answer.status, json.loads(text) if text else None
-    except ValueError:
-        return answer.status, text.decode(errors="replace")
-
-
 def demand(status: int, method: str, path: str, body: Any = None) -> Any:
-    found, document = call(method, path, body)
+    found, document = call(SOCKET, method, path, body, timeout=TIMEOUT_S)
     if found != status:
         sys.exit(f"{method} {path}: {found} {document}")
     return document
@@ -99,7 +83,7 @@ def prepare(file: str) -> None:
     for name, (command, policy, actions, _) in CONTAINERS.items():
         create(name, command, policy)
         for action in actions:
-            status, document = call("POST", f"/containers/{name}/{action}")
+            status, document = call(SOCKET, "POST", f"/containers/{name}/{action}", timeout=TIMEOUT_S)
             if status not in (200, 204):
                 sys.exit(f"{action} {name}: {status} {document}")
     written = {name: lasting(name) for name in CONTAINERS}
@@ -137,7 +121,9 @@ def answered(file: str) -> None:
     identifiers = [line for line in Path(file).read_text().split("\n")[:-1] if FULL_ID.fullmatch(line)]
     if not identifiers:
         sys.exit("no container was answered 201 before the cut")
-    missing = [each for each in identifiers if call("GET", f"/containers/{each}/json")[0] != 200]
+    missing = [
+        each for each in identifiers if call(SOCKET, "GET", f"/containers/{each}/json", timeout=TIMEOUT_S)[0] != 200
+    ]
     if missing:
         sys.exit(f"{len(missing)} of {len(identifiers)} containers that were answered 201 are gone: {missing}")
     demand(204, "POST", f"/containers/{identifiers[-1]}/start")
