@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from conformance.target import Target, UnixConnection
+from conformance.target import Target
+from tests.engine import UnixConnection
 
 
 @dataclass(frozen=True)
