@@ -73,6 +73,19 @@ async def test_a_file_that_is_there_is_left_alone(tmp_path: Path) -> None:
         assert numbers(paths[0]) == [1, 2]
 
 
+async def test_a_monitor_that_ends_meanwhile(tmp_path: Path) -> None:
+    """It never makes the file that is waited for."""
+    async with Lab.open(tmp_path) as lab:
+        running = asyncio.ensure_future(lab.run("sleep 0.3"))
+        while not (paths := list(tmp_path.glob("*.log"))):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        [container_id] = lab.driver.placements.known
+        os.rename(paths[0], f"{paths[0]}.1")
+        with pytest.raises(Conflict):
+            await lab.driver.reopen_log(container_id, str(paths[0]), f"{paths[0]}.1", is_told=True)
+        await running
+
+
 async def test_one_that_does_not_run(tmp_path: Path) -> None:
     async with Lab.open(tmp_path) as lab:
         with pytest.raises(Conflict):

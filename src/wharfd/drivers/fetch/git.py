@@ -158,4 +158,4 @@ async def check_out(git: Git, ref: str, commit: str, into: str, *, keep_git_dir:
         await git("remote", "set-url", "origin", git.shown, cwd=into)
     else:
         # It may hold more files than should be deleted on the event loop.
-        await run(["rm", "-rf", "--", f"{into}/.git"], timeout_s=TIMEOUT_S)
+        await run(["/bin/rm", "-rf", "--", f"{into}/.git"], timeout_s=TIMEOUT_S)

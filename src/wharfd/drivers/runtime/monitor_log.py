@@ -12,6 +12,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import select
 import struct
 import termios
 
@@ -59,6 +60,8 @@ async def _reopen(placement: Placement, path: str, renamed_to: str, fifo: int, i
                 size = _size(renamed_to)
         if os.path.exists(path):
             return True
+        if not is_read(fifo):
+            raise Conflict(f"container {placement.container_id} is not running")
         if is_told is False:
             try:
                 os.write(fifo, REOPEN)
@@ -86,6 +89,14 @@ def _open(placement: Placement) -> int:
         if e.errno in (errno.ENXIO, errno.ENOENT, errno.ENOTDIR):
             raise Conflict(f"container {placement.container_id} is not running") from e
         raise Internal(f"the monitor of container {placement.container_id} cannot be told: {e}") from e
+
+
+def is_read(fifo: int) -> bool:
+    """Somebody has its reading end open."""
+    # Linux: poll(2), POLLERR on a writing end whose readers are gone.
+    poll = select.poll()
+    poll.register(fifo, 0)
+    return not poll.poll(0)
 
 
 def unread(fifo: int) -> int:
