@@ -204,15 +204,15 @@ def watch_exit(pid: int, *, start_time: int | None = None) -> Watch:
     return Watch(pid, fd)
 
 
-def set_child_subreaper() -> None:
-    """Make orphaned descendants our children instead of init's.  Main thread only.
+def set_child_subreaper(*, wanted: bool = True) -> None:
+    """Make orphaned descendants our children instead of init's (or leave them to it again).  Main thread only.
 
     SIGCHLD is set back to its default in case it was inherited as ignored: the kernel would drop the statuses.
     """
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     unsigned = ctypes.c_ulong
-    check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, unsigned(1), unsigned(0), unsigned(0), unsigned(0)), "prctl subreaper")
+    check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, unsigned(wanted), unsigned(0), unsigned(0), unsigned(0)), "prctl subreaper")
 
 
 def children(pid: int | None = None) -> list[int]:

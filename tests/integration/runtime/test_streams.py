@@ -58,13 +58,17 @@ async def streams(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     set_child_subreaper()
     plain = request.param == "crun as it comes"
     name = request.param.split(" ")[0]
-    async with Lab.open(tmp_path, name, joins_cgroups=not plain, compiles_seccomp=not plain) as lab:
-        found = Streams(lab)
-        yield found
-        found.close()
-        async with asyncio.timeout(PATIENCE_S):
-            while unwatched(children()):  # noqa: ASYNC110  nobody is left who would not be reaped
-                await asyncio.sleep(0.01)
+    try:
+        async with Lab.open(tmp_path, name, joins_cgroups=not plain, compiles_seccomp=not plain) as lab:
+            found = Streams(lab)
+            yield found
+            found.close()
+            async with asyncio.timeout(PATIENCE_S):
+                while unwatched(children()):  # noqa: ASYNC110  nobody is left who would not be reaped
+                    await asyncio.sleep(0.01)
+    finally:
+        # Or what an engine of a later test leaves when it is killed would be ours, and stay a zombie.
+        set_child_subreaper(wanted=False)
 
 
 async def read_all(stdio: Stdio) -> list[Output]:
