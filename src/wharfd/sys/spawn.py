@@ -212,7 +212,9 @@ def set_child_subreaper(*, wanted: bool = True) -> None:
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     unsigned = ctypes.c_ulong
-    check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, unsigned(wanted), unsigned(0), unsigned(0), unsigned(0)), "prctl subreaper")
+    check(
+        LIBC.prctl(_PR_SET_CHILD_SUBREAPER, unsigned(wanted), unsigned(0), unsigned(0), unsigned(0)), "prctl subreaper"
+    )
 
 
 def children(pid: int | None = None) -> list[int]:

@@ -288,6 +288,7 @@ class LogEncoder:
 
     Output is the same for any cutting of the input into blocks, save where `flush` is called.
     `prefix` stands before every line, after the time.  `skip_lines`: see `TailStart`.
+    `continued`: streams that begin in the middle of a line, of which nothing is given out.
     `finished` becomes True once a line is younger than `until_ns`.
     """
 
@@ -302,6 +303,7 @@ class LogEncoder:
         since_ns: int = 0,
         until_ns: int = 0,
         skip_lines: int = 0,
+        continued: Iterable[int] = (),
     ) -> None:
         self.finished = False
         self._is_late = False
@@ -316,7 +318,7 @@ class LogEncoder:
         self._skip = skip_lines
         self._rest = b""
         self._discarding = False  # in the middle of something too long to be a record
-        self._open: dict[int, _Open] = {}
+        self._open = {stream: _Open(b"", True) for stream in continued}
         extra = len(prefix)
         if extra:
             self._headers = _HeaderTables(extra + (_STAMP_SIZE + 2 if timestamps else 0))

@@ -9,11 +9,13 @@ import pytest
 from tests.integration.runtime.lab import Lab, Result, needs
 from wharfd.drivers.runtime.monitor_log import REOPEN
 from wharfd.model.errors import Conflict
+from wharfd.model.ids import ContainerId
 from wharfd.wire.crilog import LogEncoder
 
 pytestmark = needs()
 
 COUNT = 60_000
+SCRIPT = "n=0; while [ $n -lt 30 ]; do seq $((n*2000+1)) $((n*2000+2000)); sleep 0.03; n=$((n+1)); done"
 
 
 def numbers(log: Path) -> list[int]:
@@ -32,7 +34,7 @@ async def grown(path: Path, running: "asyncio.Future[Result]") -> None:
 @pytest.mark.parametrize("died", ["never", "before it told", "after it told"])
 async def test_every_line_is_in_one_of_the_files(tmp_path: Path, died: str) -> None:
     async with Lab.open(tmp_path) as lab:
-        running = asyncio.ensure_future(lab.run(f"seq 1 {COUNT}"))
+        running = asyncio.ensure_future(lab.run(SCRIPT))
         turns = 0
         while not (paths := list(tmp_path.glob("*.log"))):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
@@ -82,7 +84,7 @@ async def test_a_monitor_that_ends_meanwhile(tmp_path: Path) -> None:
         [container_id] = lab.driver.placements.known
         os.rename(paths[0], f"{paths[0]}.1")
         with pytest.raises(Conflict):
-            await lab.driver.reopen_log(container_id, str(paths[0]), f"{paths[0]}.1", is_told=True)
+            await lab.driver.reopen_log(ContainerId(container_id), str(paths[0]), f"{paths[0]}.1", is_told=True)
         await running
 
 

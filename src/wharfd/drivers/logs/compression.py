@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from isal import igzip_lib, isal_zlib
 
+from wharfd.drivers.logs.continuation import copy_note
 from wharfd.model.errors import InvalidParameter
 from wharfd.wire.crilog import parse_record, parse_time
 
@@ -53,6 +54,7 @@ def compress(source: str, target: str) -> None:
                 left -= len(piece)
             packed.write(compressor.flush())
             packed.write(_TAIL.pack(checksum, (size - left) & 0xFFFFFFFF))
+            copy_note(plain.fileno(), packed.fileno())
             packed.flush()
             os.fsync(packed.fileno())
 

@@ -14,6 +14,7 @@ import os
 from dataclasses import dataclass
 
 from wharfd.drivers.logs.compression import Note, expand, read_note
+from wharfd.drivers.logs.continuation import continued_streams
 from wharfd.drivers.logs.generations import all_files
 from wharfd.model.errors import Internal
 from wharfd.sys.blocking import Pool
@@ -62,6 +63,7 @@ class LogFiles:
         self.pool = pool
         self.segments: list[Segment] = []
         self.expanded: list[Segment] = []
+        self.continued: set[int] = set()  # streams that begin in the middle of a line
         self.can_try = True  # the file system knows reads that do not wait
         self.is_too_slow = False  # more files have come than it may hold
 
@@ -89,6 +91,8 @@ class LogFiles:
         for segment in reversed(found):
             segment.begin = self.end()
             self.segments.append(segment)
+        if found:
+            self.continued = continued_streams(found[-1].fd)
 
     def close(self) -> None:
         for segment in self.segments:

@@ -6,10 +6,11 @@ interpreter's lock a thread would not be faster, and its result would have to be
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 
 from wharfd.drivers.logs.compression import expand
+from wharfd.drivers.logs.continuation import ENDING
 from wharfd.drivers.logs.files import BLOCK, LogFiles, open_file
 from wharfd.drivers.logs.generations import all_files
 from wharfd.drivers.logs.growth import Follower, Growth
@@ -18,8 +19,6 @@ from wharfd.model.errors import Internal
 from wharfd.ports.logs import ContainerEnd, LogQuery
 from wharfd.sys.blocking import Pool
 from wharfd.wire.crilog import LogEncoder, Record, format_record, scan
-
-ENDING = 64 * 1024  # bytes at the end of a file in which a line left open is looked for
 
 
 class LogReader:
@@ -47,7 +46,7 @@ class LogReader:
             files.open()
             stop = files.end()
             at, skip = await self.begin(files, stop, query)
-            encoder = encoder_for(query, skip)
+            encoder = encoder_for(query, skip, files.continued if at == 0 else ())
             if follower is not None:
                 timer = self.wake_at(follower, query.until_ns)
                 end.on_over(follower.wake)
@@ -124,7 +123,7 @@ class LogReader:
         return asyncio.get_running_loop().call_later(max(0.0, (until_ns - self.now_ns()) / 1e9) + 0.001, follower.wake)
 
 
-def encoder_for(query: LogQuery, skip: int) -> LogEncoder:
+def encoder_for(query: LogQuery, skip: int, continued: Iterable[int]) -> LogEncoder:
     return LogEncoder(
         stdout=query.stdout,
         stderr=query.stderr,
@@ -134,6 +133,7 @@ def encoder_for(query: LogQuery, skip: int) -> LogEncoder:
         since_ns=query.since_ns,
         until_ns=query.until_ns,
         skip_lines=skip,
+        continued=continued,
     )
 
 

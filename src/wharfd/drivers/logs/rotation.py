@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 
 from wharfd.drivers.logs.compression import compress
+from wharfd.drivers.logs.continuation import note_continuation
 from wharfd.drivers.logs.generations import (
     COMPRESSED,
     FRESH,
@@ -77,6 +78,9 @@ class Rotator:
                     log.warning("log=%s is not rotated: error=%s", self.path, error)
                     delay_s = RETRY_S
                 await self.rest(delay_s, end)
+            await self.finish()
+        except OSError as error:
+            log.warning("log=%s: its files are left as they are: error=%s", self.path, error)
         finally:
             self.stirring.disarm(self.woken)
             self.stirring.close()
@@ -107,6 +111,15 @@ class Rotator:
         await self.begin_new_file()
         await self.settle()
 
+    async def finish(self) -> None:
+        """What a rotation has begun that the container's end came upon: the monitor makes no new file any more."""
+        if size_of(self.path) is None and rotated(self.path):
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640))
+            self.is_settled = False
+            remove(self.path + FRESH)
+            self.on_new_file(self.path)
+        await self.settle()
+
     def prepare(self) -> None:
         """The monitor ends, and its container with it, if it cannot make its file: so it is made here.  Raises OSError."""
         os.close(os.open(self.path + FRESH, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640))
@@ -125,6 +138,7 @@ class Rotator:
         if self.is_settled or size_of(self.path) is None:
             return
         self.is_settled = True
+        note_continuation(self.path, f"{self.path}.1")
         trim(self.path, self.limits.max_files - 1)
         if self.limits.compress:
             for each in rotated(self.path):

@@ -28,6 +28,9 @@ class Monitor:
             os.write(self.fd, format_record(Record(1, record_time(START_NS + self.number), False, text.ljust(size))))
             self.number += 1
 
+    def write_piece(self, text: bytes, *, stream: int = 1, partial: bool) -> None:
+        os.write(self.fd, format_record(Record(stream, record_time(START_NS + self.number), partial, text)))
+
     def obey(self) -> None:
         while self.told:
             self.told -= 1

@@ -18,6 +18,7 @@ from wharfd.drivers.logs.options import Limits
 from wharfd.drivers.logs.reader import LogReader
 from wharfd.drivers.logs.rotation import Rotator
 from wharfd.drivers.logs.stirring import Stirring
+from wharfd.model.errors import Conflict
 from wharfd.sys.blocking import Pool
 from wharfd.testing.builders import a_log_query
 from wharfd.testing.clock import START_NS
@@ -204,6 +205,48 @@ async def test_a_monitor_that_is_busy_is_told_once(stage: Stage) -> None:
     await rotator.look()
     assert stage.names() == ["log", "log.1"]
     assert await stage.lines() == list(range(12))
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+@pytest.mark.parametrize("compress", [True, False])
+async def test_the_rest_of_a_line_whose_beginning_was_deleted_is_no_line(
+    stage: Stage, compress: bool, is_kept: bool
+) -> None:
+    rotator = stage.rotator(size=1000, files=4 if is_kept else 2, compress=compress)
+    stage.monitor.write(10, size=100)
+    stage.monitor.write_piece(b"99", partial=True)
+    await rotator.look()
+    stage.monitor.write_piece(b"5" * 1000, stream=2, partial=True)
+    await rotator.look()  # a whole file between the parts of the line
+    stage.monitor.write_piece(b"99", partial=False)
+    stage.monitor.write(3, size=400)
+    await rotator.look()
+    if is_kept:
+        assert await stage.lines(stderr=False) == [*range(10), 9999, 10, 11, 12]
+        assert await stage.lines(stderr=False, tail=5) == [9999, 10, 11, 12]  # the line that is open is the fifth
+    else:
+        assert await stage.lines() == [10, 11, 12]
+        assert await stage.lines(tail=2) == [11, 12]
+    stage.monitor.write_piece(b"5", stream=2, partial=False)
+    stage.monitor.write(1)
+    assert (await stage.lines(stdout=False) == [int("5" * 1001)]) is is_kept
+    assert (await stage.lines())[-1] == 13
+
+
+async def test_a_rotation_that_the_end_came_upon_is_finished(stage: Stage) -> None:
+    before = stage.rotator(size=1000, files=3, compress=True)
+    for _ in range(2):
+        stage.monitor.write(10, size=100)
+        await before.look()
+    stage.monitor.write(10, size=100)
+    stage.monitor.is_gone = True
+    with pytest.raises(Conflict):
+        await before.look()
+    assert stage.names() == ["log.1", "log.2.gz", "log.3.gz", "log.tmp"]
+    stage.end.end()
+    await asyncio.wait_for(stage.run(stage.rotator(size=1000, files=3, compress=True)), 20)
+    assert stage.names() == ["log", "log.1.gz", "log.2.gz"]
+    assert await stage.lines() == list(range(10, 30))
 
 
 async def test_a_full_disk_leaves_everything_in_its_place(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
