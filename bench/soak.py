@@ -3,12 +3,15 @@
 usage: ./wharf soak execs [--count N]
        ./wharf soak followers [--count N] [--seconds S]
        ./wharf soak archives [--count N] [--seed N]
+       ./wharf soak networks [--count N] [--containers N]
        (python -m bench.health: containers with health checks)
 
 execs: one after another in one container; every one must answer with its output and code.
 followers: clients of attach, exec and logs on one container that writes as fast as it can, a stalled one of each kind among them; the
 log and every client that reads must have every line once.
 archives: broken and hostile tars through PUT archive; none may be answered 500, or touch anything outside of the container.
+networks: as many networks, and containers that run on them; tells how long the first and the last took.  All must be gone without trace
+afterwards.
 
 Each prints once in a while what the engine holds, and ends with 1 if it has grown, or if anything else was seen that must not be.
 """
@@ -22,10 +25,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 from bench.health import GROWTH_KIB, Holding
-from tests.engine import Engine
+from tests.engine import Answer, Engine
+from tests.integration.engine.rig import difference
 from tests.integration.streams.rig import Hijacked, attach, exec_open, exec_run
 from tests.tars import Member, directory, entry, hard_link, symlink, tar_of
 from wharfd.wire.stdcopy import Decoder
@@ -46,6 +52,9 @@ def main() -> int:
     archives = kinds.add_parser("archives")
     archives.add_argument("--count", type=int, default=100_000)
     archives.add_argument("--seed", type=int, default=0)
+    networks = kinds.add_parser("networks")
+    networks.add_argument("--count", type=int, default=1_000)
+    networks.add_argument("--containers", type=int, default=300)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="wharf-soak-", dir="/var/tmp") as name:
         place = Path(name)
@@ -56,6 +65,8 @@ def main() -> int:
                     wrong = soak_execs(engine, args.count)
                 case "followers":
                     wrong = soak_followers(engine, args.count, args.seconds)
+                case "networks":
+                    wrong = soak_networks(engine, args.count, args.containers)
                 case _:
                     wrong = soak_archives(engine, args.count, random.Random(args.seed), place / "canary")
     for each in wrong[:20]:
@@ -106,6 +117,52 @@ def soak_execs(engine: Engine, count: int) -> list[str]:
             wrong.append(f"exec {number}: {found}")
     growth.look(count)
     return wrong + growth.grown()
+
+
+# Networks
+
+
+def soak_networks(engine: Engine, count: int, containers: int) -> list[str]:
+    """A container on every so many of the networks; one more joins the first of them and the last, and asks for their names."""
+    exec_run(engine, engine.run("sleep", "100000"), "true")  # what comes with the first of its kind, and stays
+    engine.remove_all()
+    before = engine.traces()
+    made, started, gone = list[float](), list[float](), list[float]()
+    networks = list[str]()
+    for number in range(count):
+        networks.append(timed(made, partial(engine.post, "/networks/create", {"Name": f"n{number}"})).json["Id"])
+    running = list[str]()
+    step = max(count // containers, 1)
+    for number in range(containers):
+        wanted = {"NetworkMode": f"n{number * step % count}"}
+        running.append(engine.create("sleep", "100000", name=f"c{number}", HostConfig=wanted))
+        timed(started, partial(engine.post, f"/containers/{running[-1]}/start"))
+    wrong = []
+    for number in {0, containers - 1}:
+        asking = engine.run("sleep", "100000", HostConfig={"NetworkMode": f"n{number * step % count}"})
+        code, _, _ = exec_run(engine, asking, "nslookup", f"c{number}")
+        if code != 0:
+            wrong.append(f"c{number} is not found by its name")
+    engine.remove_all()
+    for network in networks:
+        timed(gone, partial(engine.delete, f"/networks/{network}"))
+    for name, times in (("network created", made), ("container started", started), ("network removed", gone)):
+        tenth = max(len(times) // 10, 1)
+        first, last = (f"{median(part) * 1e3:.1f}" for part in (times[:tenth], times[-tenth:]))
+        print(f"{name}: {median(times) * 1e3:.1f} ms median of {len(times)}, the first tenth {first}, the last {last}")
+    deadline = time.monotonic() + 30 + count / 5  # bridges go behind the answers, one at a time
+    while (left := difference(before, engine.traces())) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return wrong + left
+
+
+def timed(times: list[float], call: Callable[[], Answer]) -> Answer:
+    begin = time.perf_counter()
+    answer = call()
+    times.append(time.perf_counter() - begin)
+    if answer.status >= 300:
+        raise RuntimeError(f"{answer.status}: {answer.message}")
+    return answer
 
 
 # Followers
