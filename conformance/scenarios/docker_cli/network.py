@@ -106,7 +106,7 @@ def _(docker: Cli) -> None:
 def _(docker: Cli) -> None:
     docker("run -d --name @a IMAGE sleep 1000")
     docker(
-        "run --rm --link @a:db IMAGE sh -c 'grep -c db /etc/hosts; ping -c 1 -W 2 db > /dev/null && echo reached'",
+        "run --rm --link @a:mail IMAGE sh -c 'grep -c mail /etc/hosts; ping -c 1 -W 2 mail > /dev/null && echo reached'",
         out="1\nreached\n",
     )
     docker("run --rm IMAGE ping -c 1 -W 1 @a", code=1)
