@@ -123,6 +123,8 @@ def ended(engine: Engine) -> None:
     engine.run("true", name=NAME, **CONFIG)
     assert engine.wait(NAME) == 0
     until(lambda: engine.traces()["mounts"] == [engine.netns] and not engine.processes(), "its run is not taken down")
+    # Nor is anything of that still under way when its lock is free.
+    done(engine.post(f"/containers/{NAME}/update", {}), 200)
 
 
 def remove(engine: Engine) -> int:
