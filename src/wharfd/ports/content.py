@@ -89,6 +89,14 @@ class PartialBlob(Protocol):
     def offset(self) -> int:
         """Bytes that are here; what is written next goes behind them."""
 
+    @property
+    def path(self) -> str:
+        """Where its bytes lie while they come, for `GrowingBlob`."""
+
+    @property
+    def written(self) -> int:
+        """Bytes that a reader of `path` finds there; never more than `offset`."""
+
     async def write(self, data: bytes | memoryview) -> None:
         """Raises InvalidParameter beyond the blob's size, Internal when the disk is full."""
 
@@ -102,6 +110,26 @@ class PartialBlob(Protocol):
         """Keep what has come."""
 
     async def discard(self) -> None: ...
+
+
+class GrowingBlob(Protocol):
+    """The file of a `PartialBlob` for somebody who reads behind the writer: one attempt to bring the blob.
+
+    What is read is not known to be right until `is_whole`; the reader keeps nothing of it before.
+    """
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def is_whole(self) -> bool:
+        """The attempt has come to its end, and the bytes hash to the digest."""
+
+    def offsets(self) -> AsyncIterator[int]:
+        """How many bytes are there, each time that there are more; ends when `is_whole`.
+
+        Raises Unavailable when the attempt has ended in another way.  Any number of readers may ask.
+        """
 
 
 class PartialStore(Protocol):

@@ -12,8 +12,10 @@ import msgspec
 
 from wharfd.model.container import Rootfs
 from wharfd.model.ids import ChainId, ContainerId, Digest
+from wharfd.ports.content import GrowingBlob
 
 Ready = Callable[[], Awaitable[object]]
+Growing = Callable[[], Awaitable[GrowingBlob | None]]
 
 
 class LayerInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class LayerStore(Protocol):
         blob_path: str,
         compression: str,
         ready: Ready | None = None,
+        growing: Growing | None = None,
     ) -> LayerInfo:
         """Unpack a layer blob, durable when this returns; already there: returns at once.
 
@@ -51,6 +54,8 @@ class LayerStore(Protocol):
 
         The parent must be there or on its way (NotFound); a layer is on its way as soon as this was called for it.  `ready` is awaited
         before the blob is read, and what it raises is raised: so all layers of an image can be on their way while their blobs are.
+        `growing` gives the file of a blob that is coming (None: there is no such file), which may then be read before `ready` has
+        ended; the layer appears after that in any case.
         Of several callers for a layer the first one's arguments count; when the last of them is cancelled the work is.
         """
 

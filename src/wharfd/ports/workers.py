@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
+from wharfd.ports.content import GrowingBlob
 
 
 class LayerUnpacker(Protocol):
@@ -15,6 +16,12 @@ class LayerUnpacker(Protocol):
         """Unpack a layer blob into the empty directory `into`, whiteouts turned into overlayfs's.
 
         What was written when the call fails is the caller's to delete.  `compression`: "", gzip, zstd, bzip2, xz.
+        """
+
+    async def unpack_growing(self, blob: GrowingBlob, compression: str, into: str) -> UnpackedLayer | None:
+        """The same while the blob is coming, at the pace at which it comes.  None: there is no room for that now, nothing was done.
+
+        Raises what `blob.offsets()` raises.
         """
 
 

@@ -61,6 +61,14 @@ class FakePartialBlob:
     def offset(self) -> int:
         return len(self.store.partials[self.digest])
 
+    @property
+    def written(self) -> int:
+        return self.offset
+
+    @property
+    def path(self) -> str:
+        return f"/fake/partial/{self.digest.removeprefix('sha256:')}"
+
     async def write(self, data: bytes | memoryview) -> None:
         self.store.enter("partial.write")
         self.demand_open()

@@ -11,15 +11,15 @@ import tarfile
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import zstandard
 
 from wharfd.model.container import Rootfs
-from wharfd.model.errors import InvalidParameter, NotFound
+from wharfd.model.errors import InvalidParameter, NotFound, Unavailable
 from wharfd.model.ids import ChainId, ContainerId, Digest
-from wharfd.ports.storage import LayerInfo, Ready, StorageFacts
+from wharfd.ports.storage import Growing, LayerInfo, Ready, StorageFacts
 from wharfd.testing.builders import a_rootfs
 from wharfd.testing.content import FakeContent
 from wharfd.testing.fake import Fake
@@ -45,6 +45,7 @@ class FakeLayers(Fake):
         self.layers: dict[str, LayerInfo] = {}
         self.files: dict[str, dict[str, bytes]] = {}
         self.coming: dict[str, asyncio.Future[None]] = {}
+        self.followed: dict[str, list[int]] = {}
 
     def put(self, chain_id: str, files: dict[str, bytes] | None = None, parent: str | None = None) -> LayerInfo:
         """For tests: a layer that is there."""
@@ -74,6 +75,7 @@ class FakeLayers(Fake):
         blob_path: str,
         compression: str,
         ready: Ready | None = None,
+        growing: Growing | None = None,
     ) -> LayerInfo:
         self.enter("unpack")
         while chain_id in self.coming:
@@ -84,6 +86,11 @@ class FakeLayers(Fake):
             raise NotFound(f"layer {parent} not found")
         ended = self.coming[chain_id] = asyncio.get_running_loop().create_future()
         try:
+            if growing is not None and (blob := await growing()) is not None:
+                offsets = self.followed[chain_id] = []
+                with suppress(Unavailable):
+                    async for offset in blob.offsets():
+                        offsets.append(offset)
             if ready is not None:
                 await ready()
             if parent in self.coming:

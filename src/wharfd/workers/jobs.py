@@ -49,8 +49,8 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             with in_the_background(), suppress(FileNotFoundError):
                 shutil.rmtree(path)
             return None
-        case UnpackLayer(blob_path, compression, into):
-            return unpack_layer(blob_path, compression, into)
+        case UnpackLayer(blob_path, compression, into, is_growing):
+            return unpack_layer(blob_path, compression, into, descriptors[0] if is_growing else None)
         case SplitArchive(spool):
             return split_archive(descriptors[0], spool)
         case IngestLayer(spool):

@@ -22,11 +22,12 @@ MAX_DESCRIPTORS = 4
 
 
 class UnpackLayer(msgspec.Struct, frozen=True, tag=True):
-    """Answer: `UnpackedLayer`."""
+    """`is_growing`: descriptor 0 tells how far the file may be read (see `growing.py`).  Answer: `UnpackedLayer`."""
 
     blob_path: str
     compression: str
     into: str
+    is_growing: bool = False
 
 
 class SplitArchive(msgspec.Struct, frozen=True, tag=True):

@@ -10,8 +10,9 @@ import pytest
 
 from tests.tars import entry, symlink, tar_of
 from tests.waiting import until
-from wharfd.drivers.workers.pool import WorkerPool
-from wharfd.model.errors import Cancelled, Internal, InvalidParameter
+from wharfd.drivers.workers.pool import FOLLOWERS, WorkerPool
+from wharfd.engine.images.growth import Growth
+from wharfd.model.errors import Cancelled, Internal, InvalidParameter, Unavailable
 from wharfd.sys.pidfd import process_state
 
 
@@ -137,3 +138,46 @@ async def test_a_stream_may_be_refused_while_the_client_still_sends(pool: Worker
 async def test_streams_that_are_no_archive(pool: WorkerPool, tmp_path: Path, data: bytes) -> None:
     with pytest.raises(InvalidParameter):
         await pool.split(chunks(data), str(tmp_path))
+
+
+async def test_a_blob_is_unpacked_while_it_comes(pool: WorkerPool, tmp_path: Path) -> None:
+    data = tar_of(entry("first", b"1" * 700_000), entry("second", b"2" * 700_000))
+    blob, root = tmp_path / "blob", tmp_path / "root"
+    growth = Growth(str(blob))
+    blob.write_bytes(data[:800_000])
+    growth.note(800_000)
+    work = asyncio.ensure_future(pool.unpack_growing(growth, "", str(root)))
+    await until((root / "second").exists)
+    assert (root / "first").read_bytes() == b"1" * 700_000
+    blob.write_bytes(data)
+    growth.end(len(data))
+    done = await work
+    assert done is not None
+    assert (done.entries, done.size_bytes) == (2, 1_400_000)
+    assert (root / "second").read_bytes() == b"2" * 700_000
+
+
+async def test_a_transfer_that_breaks_off_ends_the_job_and_not_the_worker(pool: WorkerPool, tmp_path: Path) -> None:
+    data = tar_of(entry("first", b"1" * 700_000))
+    (tmp_path / "blob").write_bytes(data)
+    growth = Growth(str(tmp_path / "blob"))
+    growth.note(300_000)
+    work = asyncio.ensure_future(pool.unpack_growing(growth, "", str(tmp_path / "root")))
+    await until((tmp_path / "root/first").exists)
+    growth.end()
+    with pytest.raises(Unavailable):
+        await work
+    assert len(pool.idle) == 1
+
+
+async def test_transfers_that_hang_leave_others_their_workers(pool: WorkerPool, layer: str, tmp_path: Path) -> None:
+    hanging = [
+        asyncio.ensure_future(pool.unpack_growing(Growth(layer), "", str(tmp_path / f"root{number}")))
+        for number in range(FOLLOWERS)
+    ]
+    await until(lambda: len(pool.busy) == FOLLOWERS)
+    assert await pool.unpack_growing(Growth(layer), "", str(tmp_path / "one")) is None
+    assert (await pool.unpack(layer, "", str(tmp_path / "two"))).entries == 1
+    for each in hanging:
+        each.cancel()
+    await asyncio.wait(hanging)

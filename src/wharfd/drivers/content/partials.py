@@ -108,7 +108,7 @@ class PartialFile:
         self.whole = whole
         self.fd = -1
         self.hash = hashlib.sha256()
-        self.written = 0
+        self.written = 0  # in the file
         self.flushed = 0
         self.pending = bytearray()
         self.is_whole = False

@@ -8,8 +8,8 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from types import NoneType
 from typing import TypeVar
 
@@ -17,12 +17,15 @@ import msgspec
 
 from wharfd.model.archive import ArchiveMember, IngestedLayer, UnpackedLayer
 from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
+from wharfd.ports.content import GrowingBlob
 from wharfd.sys import spawn
 from wharfd.workers import protocol
+from wharfd.workers.growing import OFFSET
 from wharfd.workers.protocol import Done, Failed, IngestLayer, Job, RemoveTree, Reply, SplitArchive, UnpackLayer
 
 IDLE_S = 20.0
 STREAMS = 8
+FOLLOWERS = 3  # layers that are unpacked while they come
 SOCKET_BUFFER_BYTES = 1 << 20
 CHUNK_BYTES = 256 * 1024
 
@@ -85,6 +88,7 @@ class WorkerPool:
     def __init__(self, heavy: int | None = None, idle_s: float = IDLE_S) -> None:
         self.heavy = asyncio.Semaphore(heavy or max(2, os.cpu_count() or 1))
         self.streams = asyncio.Semaphore(STREAMS)
+        self.followers = asyncio.Semaphore(FOLLOWERS)
         self.removals = asyncio.Semaphore(1)  # nobody waits for one; they must not hold up who unpacks
         self.idle_s = idle_s
         self.idle: list[Worker] = []
@@ -104,6 +108,14 @@ class WorkerPool:
     async def unpack(self, blob_path: str, compression: str, into: str) -> UnpackedLayer:
         async with self.heavy:
             return await self.run(UnpackLayer(blob_path, compression, into), UnpackedLayer)
+
+    async def unpack_growing(self, blob: GrowingBlob, compression: str, into: str) -> UnpackedLayer | None:
+        # A transfer that hangs would keep others waiting for its place: they unpack their blobs when those are whole.
+        if self.followers.locked():
+            return None
+        async with self.followers, aclosing(told(blob)) as offsets:
+            job = UnpackLayer(blob.path, compression, into, is_growing=True)
+            return await self.feed(job, UnpackedLayer, offsets)
 
     async def remove_tree(self, path: str) -> None:
         async with self.removals:
@@ -279,6 +291,12 @@ def result_of(reply: Reply, answer: type[T]) -> T:
         case Failed(message, invalid, missing):
             kind = InvalidParameter if invalid else NotFound if missing else Internal
             raise kind(message)
+
+
+async def told(blob: GrowingBlob) -> AsyncGenerator[bytes]:
+    """A worker's side of it is `workers/growing.py`."""
+    async for offset in blob.offsets():
+        yield OFFSET.pack(offset)
 
 
 async def send_all(link: socket.socket, data: AsyncIterator[bytes]) -> None:

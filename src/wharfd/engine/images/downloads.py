@@ -3,6 +3,8 @@
 A blob comes once, however many want it: whoever asks joins the download that is under way and hears of its progress.  The last one to
 leave ends it.  What has come of it stays in the content store, and the next attempt goes on from there.
 
+Who wants to read a large blob while it comes gets its file (`growing`), and is told how far it is written.
+
 So pulls of the same image, and of images that share layers, share the work without knowing of each other.
 """
 
@@ -12,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import cast
 
+from wharfd.engine.images.growth import Growth
 from wharfd.engine.images.progress import Step
 from wharfd.model.errors import EngineError, Forbidden, InvalidParameter, NotFound, RegistryFailure, Unauthorized
 from wharfd.model.ids import Digest
@@ -25,6 +28,7 @@ Watch = Callable[[Step, int], None]
 """The step, and its amount: bytes of DOWNLOADING, seconds of RETRYING."""
 
 TOLD_BYTES = 512 << 10  # progress is told each time when so many more have come
+FOLLOWED_BYTES = 4 << 20  # a smaller blob is whole before it could be read
 TOLD_TIMES = 200  # or a large blob's share of its size
 
 # After these a later attempt may have more luck, with what has come.
@@ -42,12 +46,24 @@ class Download:
         self.step = Step.WAITING
         self.amount = 0
         self.is_leaving = False
+        self.growth: Growth | None = None  # of the attempt that is under way
+        self.begun = asyncio.Event()  # there is something to read, or nothing will come
         self.task: asyncio.Task[None]
 
     def tell(self, step: Step, amount: int = 0) -> None:
         self.step, self.amount = step, amount
         for watch in self.watchers:
             watch(step, amount)
+
+    def grown(self, written: int) -> None:
+        if self.growth is not None and written:
+            self.growth.note(written)
+            self.begun.set()
+
+    def end_attempt(self, size: int | None = None) -> None:
+        """`size`: the blob is here.  No more than the first end of an attempt counts."""
+        if self.growth is not None:
+            self.growth.end(size)
 
     def on_retry(self, retry: Retry) -> None:
         self.tell(Step.RETRYING, round(retry.delay_s))
@@ -85,6 +101,15 @@ class Downloads:
                 if download.source == source:
                     raise
 
+    async def growing(self, digest: Digest) -> Growth | None:
+        """The file of a blob that is on its way, once something is in it.  None: it is here, or small, or does not come."""
+        download = self.running.get(digest)
+        if download is None:
+            return None
+        await download.begun.wait()
+        growth = download.growth
+        return growth if growth is not None and not growth.is_over else None
+
     def begin(self, ref: Reference, descriptor: Descriptor, login: AuthConfig | None) -> Download:
         digest = descriptor.digest
         download = self.running[digest] = Download((ref.name, login))
@@ -94,7 +119,9 @@ class Downloads:
         return download
 
     def ended(self, digest: Digest, task: asyncio.Task[None]) -> None:
-        del self.running[digest]
+        download = self.running.pop(digest)
+        download.end_attempt()
+        download.begun.set()
         if not task.cancelled():
             task.exception()  # all who waited for it may have left
 
@@ -116,6 +143,10 @@ class Downloads:
         async with self.places[ref.domain]:
             for own_host_only in (False, True):
                 partial = await self.content.partial(descriptor.digest, descriptor.size)
+                if descriptor.size >= FOLLOWED_BYTES:
+                    download.growth = Growth(partial.path)
+                else:
+                    download.begun.set()
                 try:
                     await self.fill(partial, download, ref, descriptor, login, own_host_only)
                 except BaseException as e:
@@ -125,10 +156,12 @@ class Downloads:
                 try:
                     await partial.commit()
                 except InvalidParameter:
+                    download.end_attempt()
                     if own_host_only:
                         raise
                     # A mirror may have given it, or it lay here since a power cut: once more, from its beginning.
                 else:
+                    download.end_attempt(descriptor.size)
                     download.tell(Step.DOWNLOADED)
                     return
 
@@ -142,6 +175,7 @@ class Downloads:
         own_host_only: bool,
     ) -> None:
         told, step = partial.offset, max(TOLD_BYTES, descriptor.size // TOLD_TIMES)
+        download.grown(partial.written)
         if told == descriptor.size:
             return
         download.tell(Step.DOWNLOADING, told)
@@ -151,6 +185,7 @@ class Downloads:
         async with aclosing(cast(AsyncGenerator[bytes], stream)) as pieces:
             async for piece in pieces:
                 await partial.write(piece)
+                download.grown(partial.written)
                 if partial.offset - told >= step or partial.offset == descriptor.size:
                     told = partial.offset
                     download.tell(Step.DOWNLOADING, told)

@@ -2,7 +2,7 @@
 
     resolve   the name's target, and of an index the manifest for the platform
     bring     config and layers, several at once (`downloads.py`)
-    unpack    each layer as soon as it is here, beside the others
+    unpack    each layer while its blob comes, or as soon as it is here, beside the others
     publish   the record, in one transaction
 
 Until the manifest is known errors are statuses; the first thing told is `PullBegun`.  What fails before the last step leaves no image; of
@@ -28,7 +28,7 @@ from wharfd.model.errors import EngineError, InvalidParameter
 from wharfd.model.ids import Digest
 from wharfd.ports.content import ResumableContent
 from wharfd.ports.registry import Registry
-from wharfd.ports.storage import LayerInfo, LayerStore, Ready
+from wharfd.ports.storage import Growing, LayerInfo, LayerStore, Ready
 from wharfd.wire.authconfig import AuthConfig
 from wharfd.wire.oci import ConfigDocument, Descriptor, Manifest, Platform, chain_ids, decode_config
 from wharfd.wire.oci.documents import MAX_DOCUMENT
@@ -217,8 +217,12 @@ class PullImage:
             if digest in job.here:
                 job.arrived(digest)
 
-        def arriving(number: int) -> Ready:
-            return lambda: self.downloads.bring(job.ref, manifest.layers[number], job.login)
+        def arriving(number: int) -> tuple[Ready, Growing]:
+            layer = manifest.layers[number]
+            return (
+                lambda: self.downloads.bring(job.ref, layer, job.login),
+                lambda: self.downloads.growing(layer.digest),
+            )
 
         def brought(info: LayerInfo) -> None:
             digest = manifest.layers[number_of[info.chain_id]].digest

@@ -11,13 +11,13 @@ from wharfd.model.errors import EngineError
 from wharfd.model.ids import Digest
 from wharfd.model.image import ImagePlatform, ImageRecord
 from wharfd.ports.content import ContentStore
-from wharfd.ports.storage import LayerInfo, LayerStore, Ready
+from wharfd.ports.storage import Growing, LayerInfo, LayerStore, Ready
 from wharfd.wire.oci import Manifest, chain_ids, decode_manifest
 from wharfd.wire.oci.media_types import layer_compression
 
 OnLayer = Callable[[LayerInfo], None]
-Arriving = Callable[[int], Ready]
-"""For the number of a layer: what to await before its blob is here."""
+Arriving = Callable[[int], tuple[Ready, Growing]]
+"""For the number of a layer: what to await before its blob is here, and what gives the file that it comes in."""
 
 
 class Unpacking:
@@ -43,6 +43,7 @@ class Unpacking:
 
         async def one(number: int) -> None:
             layer = manifest.layers[number]
+            ready, growing = arriving(number) if arriving is not None else (None, None)
             if arriving is None:
                 self.content.size(layer.digest)
             info = await self.layers.unpack(
@@ -51,7 +52,8 @@ class Unpacking:
                 diff_ids[number],
                 self.content.path(layer.digest),
                 layer_compression(layer.media_type) or "",
-                arriving(number) if arriving is not None else None,
+                ready,
+                growing,
             )
             if on_layer is not None:
                 on_layer(info)

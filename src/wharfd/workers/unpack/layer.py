@@ -1,6 +1,7 @@
 """Unpacks a layer's archive into a directory as overlayfs wants it: one pass for content, attributes, whiteouts and the diff id."""
 
 import errno
+import io
 import os
 import stat
 from collections.abc import Callable
@@ -8,9 +9,10 @@ from contextlib import suppress
 
 from wharfd.model.archive import MissingLink, UnpackedLayer
 from wharfd.model.errors import InvalidParameter
-from wharfd.wire.compression import detect
+from wharfd.wire.compression import MAGIC_BYTES, detect
 from wharfd.wire.tarstream import Entry, Kind, TarReader
 from wharfd.wire.whiteout import OPAQUE_VALUE, OPAQUE_XATTR, Mark, classify
+from wharfd.workers.growing import GrowingFile
 from wharfd.workers.source import Source, Tee, read_head
 from wharfd.workers.unpack.tree import Tree, clean
 
@@ -245,15 +247,21 @@ def shown(name: str) -> str:
     return repr(name) if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]!r}…"
 
 
-def unpack_layer(blob_path: str, compression: str, into: str) -> UnpackedLayer:
-    """Unpack into `into`, which is made.
+def unpack_layer(blob_path: str, compression: str, into: str, link: int | None = None) -> UnpackedLayer:
+    """Unpack into `into`, which is made.  `link`: the blob is on its way, and this tells how far (see `growing.py`).
 
     Docker: how a layer is compressed is seen from its bytes; media types are often wrong.
     """
     os.mkdir(into, 0o755)
     fd = os.open(blob_path, os.O_RDONLY | os.O_CLOEXEC)
-    head = read_head(fd)
-    source = Source(Tee(fd, head), detect(head) if head else compression)
+    raw: io.RawIOBase
+    if link is None:
+        head = read_head(fd)
+        raw = Tee(fd, head)
+    else:
+        raw = growing = GrowingFile(fd, os.dup(link))
+        head = growing.head(MAGIC_BYTES)
+    source = Source(raw, detect(head) if head else compression)
     writer = LayerWriter(into)
     try:
         writer.add_all(TarReader(source.read))

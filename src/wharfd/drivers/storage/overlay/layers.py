@@ -17,9 +17,10 @@ from wharfd.drivers.storage.overlay.settle import settle
 from wharfd.drivers.storage.overlay.syncing import SharedSync
 from wharfd.drivers.storage.overlay.trash import Trash
 from wharfd.model.archive import UnpackedLayer
-from wharfd.model.errors import Internal, InvalidParameter, NotFound
+from wharfd.model.errors import EngineError, Internal, InvalidParameter, NotFound
 from wharfd.model.ids import ChainId, Digest
-from wharfd.ports.storage import LayerInfo, Ready
+from wharfd.ports.content import GrowingBlob
+from wharfd.ports.storage import Growing, LayerInfo, Ready
 from wharfd.ports.workers import LayerUnpacker, TreeRemover
 from wharfd.sys import filesystem
 from wharfd.sys.blocking import Pool
@@ -99,6 +100,7 @@ class OverlayLayers:
         blob_path: str,
         compression: str,
         ready: Ready | None = None,
+        growing: Growing | None = None,
     ) -> LayerInfo:
         info = self.known.get(chain_id)
         if info is not None:
@@ -106,7 +108,7 @@ class OverlayLayers:
         if parent is not None and parent not in self.known and parent not in self.flights:
             raise NotFound(f"layer {parent} does not exist")
         return await self.flights.join(
-            chain_id, lambda: self.make(chain_id, parent, diff_id, blob_path, compression, ready)
+            chain_id, lambda: self.make(chain_id, parent, diff_id, blob_path, compression, ready, growing)
         )
 
     async def make(
@@ -117,13 +119,19 @@ class OverlayLayers:
         blob_path: str,
         compression: str,
         ready: Ready | None,
+        growing: Growing | None,
     ) -> LayerInfo:
-        if ready is not None:
+        coming = await growing() if growing is not None else None
+        if coming is None and ready is not None:
             await ready()
         staging = self.layout.new_staging()
         try:
             await self.pool.run(os.mkdir, staging, 0o700)
-            unpacked = await self.workers.unpack(blob_path, compression, f"{staging}/diff")
+            unpacked = None
+            if coming is not None:
+                unpacked = await self.unpack_early(coming, ready, compression, f"{staging}/diff")
+            if unpacked is None:
+                unpacked = await self.workers.unpack(blob_path, compression, f"{staging}/diff")
             if unpacked.diff_id != diff_id:
                 raise InvalidParameter(f"invalid layer: its content is {unpacked.diff_id}, the image says {diff_id}")
             if parent is not None:
@@ -135,6 +143,28 @@ class OverlayLayers:
             await self.trash.discard(staging)
             raise
         return info
+
+    async def unpack_early(
+        self, blob: GrowingBlob, ready: Ready | None, compression: str, into: str
+    ) -> UnpackedLayer | None:
+        """Unpack a blob while it is coming.  None: it is whole now, and is to be read from its beginning.
+
+        What fails because these bytes were not the blob's (a transfer that broke off, or that brought something else) says nothing.
+        """
+        failure: EngineError | None = None
+        unpacked = None
+        try:
+            unpacked = await self.workers.unpack_growing(blob, compression, into)
+        except EngineError as e:
+            failure = e
+        if ready is not None:
+            await ready()
+        if blob.is_whole and failure is not None:
+            raise failure
+        if blob.is_whole and unpacked is not None:
+            return unpacked
+        await self.trash.discard(into)
+        return None
 
     async def wait_for(self, chain_id: ChainId) -> None:
         """Wait for a layer that is being unpacked.  Raises what that raises."""
