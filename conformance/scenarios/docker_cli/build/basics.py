@@ -3,15 +3,9 @@
 import json
 import re
 
+from conformance.building import build
 from conformance.checks import has, holds, same
-from conformance.docker_cli import ANY, Cli, Done, scenario
-
-QUIET = "build --progress quiet"
-
-
-def build(docker: Cli, dockerfile: str, line: str = "-t @built", **more: object) -> Done:
-    docker.file("ctx/Dockerfile", dockerfile)
-    return docker(f"build --progress plain {line} DIR/ctx", err=ANY, timeout=120, **more)  # type: ignore[arg-type]
+from conformance.docker_cli import ANY, Cli, scenario
 
 
 @scenario("build", "RUN, COPY, CMD")

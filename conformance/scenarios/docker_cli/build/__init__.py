@@ -1,0 +1,1 @@
+"""docker build and buildx, by topic."""
