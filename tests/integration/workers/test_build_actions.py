@@ -115,6 +115,18 @@ def test_attributes_come_along_or_are_given(root: Root) -> None:
     assert (moded.stat().st_uid, moded.stat().st_gid, stat.S_IMODE(moded.stat().st_mode)) == (7, 7, 0o700)
 
 
+def test_a_directory_made_for_the_contents_of_another_does_not_take_after_it(root: Root) -> None:
+    for name in ("dir", "dir/sub"):
+        os.chmod(root.source / name, 0o700)
+        os.chown(root.source / name, 5, 5)
+    root.copy("dir", "/new")
+    root.copy("dir", "/whole", contents_only=False)
+    root.copy("dir", "/given", mode=0o711, owner=Owner(user=3))
+    status = {name: (root.upper / name).stat() for name in ("new", "new/sub", "whole", "given")}
+    found = {name: (stat.S_IMODE(each.st_mode), each.st_uid) for name, each in status.items()}
+    assert found == {"new": (0o755, 0), "new/sub": (0o700, 5), "whole": (0o700, 5), "given": (0o711, 3)}
+
+
 def test_owners_are_looked_up_in_the_root_they_name(root: Root) -> None:
     root.copy("a.txt", "/mine", owner=Owner(user=Named(name="app", input=-1), group=Named(name="staff", input=-1)))
     status = (root.upper / "mine").stat()

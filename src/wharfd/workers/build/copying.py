@@ -94,7 +94,9 @@ class Copier:
                 self.copy_inner(
                     Entry(source, name, status, posixpath.join(entry.target, name), entry), inner, is_included
                 )
-            if is_new or (is_included and not is_top):
+            if is_new and is_top and self.how.contents_only:
+                self.set_made(entry)
+            elif is_new or (is_included and not is_top):
                 self.set_directory(entry, source)
         finally:
             os.close(source)
@@ -153,6 +155,16 @@ class Copier:
         try:
             self.set_attributes(fd, entry.status)
             copy_xattrs(source, fd)
+            os.utime(fd, ns=self.times(entry.status))
+        finally:
+            os.close(fd)
+
+    def set_made(self, entry: "Entry") -> None:
+        """A directory that is made to hold another's contents is root's and open to all, whatever that other is."""
+        fd = open_directory(self.target, entry.target)
+        try:
+            os.fchown(fd, *(self.owner or (0, 0)))
+            os.fchmod(fd, self.mode(entry.status) if self.how.mode_text or self.how.mode is not None else 0o755)
             os.utime(fd, ns=self.times(entry.status))
         finally:
             os.close(fd)
