@@ -181,3 +181,14 @@ async def test_transfers_that_hang_leave_others_their_workers(pool: WorkerPool, 
     for each in hanging:
         each.cancel()
     await asyncio.wait(hanging)
+
+
+async def test_a_stream_that_fails_at_the_end_of_an_archive_fails_the_job(pool: WorkerPool, tmp_path: Path) -> None:
+    """What came is whole by itself; only the sender knows that it was not all."""
+
+    async def broken_off() -> AsyncIterator[bytes]:
+        yield tar_of(entry("f", b"content"))
+        raise Internal("the sender is gone")
+
+    with pytest.raises(Internal, match="the sender is gone"):
+        await pool.ingest_layer(broken_off(), str(tmp_path))

@@ -165,6 +165,10 @@ class WorkerPool:
                 if pump.done() and not pump.cancelled() and (error := pump.exception()):
                     raise error from None
                 raise
+            else:
+                # The worker saw the end of what came; whether that was the whole the pump knows.
+                if pump.done() and (error := pump.exception()):
+                    raise error
             finally:
                 pump.cancel()
                 await asyncio.wait([pump])

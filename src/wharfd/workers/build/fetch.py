@@ -8,7 +8,8 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from http.client import HTTPException, HTTPResponse
+from collections.abc import Iterator
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import cast
 
 from wharfd.model.errors import InvalidParameter, NotFound
@@ -18,6 +19,7 @@ from wharfd.workers.protocol import FetchUrl
 TIMEOUT_S = 60.0
 CHUNK_BYTES = 256 * 1024
 RESERVE_BYTES = 64 << 20  # of the disk, that no download may fill
+HEADERS = {"User-Agent": "wharfd", "Accept-Encoding": "identity"}
 FALLBACK_NAME = "download"
 DISPOSITION = re.compile(r'filename="?([^";]+)"?')
 SECOND = 10**9
@@ -39,19 +41,14 @@ def fetch_url(job: FetchUrl) -> dict[str, object] | None:
     """Raises InvalidParameter, NotFound."""
     if urllib.parse.urlsplit(job.url).scheme not in ("http", "https"):
         raise InvalidParameter(f"unsupported address {masked(job.url)!r}")
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler(job.proxies),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        HttpOnly(),
-    )
-    headers = {"User-Agent": "wharfd", "Accept-Encoding": "identity"}
+    headers = dict(HEADERS)
     if job.authorization:
         headers["Authorization"] = job.authorization
     if job.etag:
         headers["If-None-Match"] = job.etag
     try:
         request = urllib.request.Request(job.url, headers=headers)  # noqa: S310 - the scheme was looked at
-        with opener.open(request, timeout=TIMEOUT_S) as response:
+        with opener(job.proxies).open(request, timeout=TIMEOUT_S) as response:
             return save(cast("HTTPResponse", response), job)
     except urllib.error.HTTPError as e:
         if e.code == 304:
@@ -65,6 +62,22 @@ def fetch_url(job: FetchUrl) -> dict[str, object] | None:
         raise InvalidParameter(f'Get "{masked(job.url)}": {str(e) or type(e).__name__}') from e
 
 
+def opener(proxies: dict[str, str]) -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler(proxies),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context()),
+        HttpOnly(),
+    )
+
+
+def pieces(response: HTTPResponse) -> Iterator[bytes]:
+    """The body.  Raises IncompleteRead where it is cut, which `HTTPResponse.read(n)` takes for its end."""
+    while chunk := response.read(CHUNK_BYTES):
+        yield chunk
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+
+
 def save(response: HTTPResponse, job: FetchUrl) -> dict[str, object]:
     space = os.statvfs(os.path.dirname(job.path))
     budget = space.f_bavail * space.f_frsize - RESERVE_BYTES
@@ -72,7 +85,7 @@ def save(response: HTTPResponse, job: FetchUrl) -> dict[str, object]:
     size = 0
     fd = os.open(job.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
-        while chunk := response.read(CHUNK_BYTES):
+        for chunk in pieces(response):
             size += len(chunk)
             if size > budget:
                 raise InvalidParameter(f"{masked(job.url)}: too large for the disk")
