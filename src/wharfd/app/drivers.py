@@ -10,6 +10,7 @@ from wharfd.app.failure import StartFailure
 from wharfd.drivers.clock import SystemClock
 from wharfd.drivers.content.blobs import BlobStore
 from wharfd.drivers.fetch.fetcher import LocalFetcher
+from wharfd.drivers.fetch.web import LocalWebStreams
 from wharfd.drivers.files.directory import FileDirectory
 from wharfd.drivers.files.mounts import MountDirectory
 from wharfd.drivers.host import LocalHost, ensure_apparmor_profile
@@ -88,6 +89,7 @@ class Drivers:
         self.build_files = wrap("build-files", WorkerBuildFiles(self.workers))
         self.trees = wrap("trees", LocalTrees(f"{data}/build/trees", self.storage_pool, self.workers))
         self.fetcher = wrap("fetcher", LocalFetcher(self.workers))
+        self.web = wrap("web", LocalWebStreams(self.workers))
         self.run_files = wrap(
             "run-files",
             LocalRunFiles(

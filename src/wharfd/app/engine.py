@@ -35,6 +35,7 @@ from wharfd.engine.execs.assembly import assemble_execs
 from wharfd.engine.images.assembly import assemble
 from wharfd.engine.images.budget import ImageBudget
 from wharfd.engine.images.exchange import assemble_exchange
+from wharfd.engine.images.web_import import ImportFromWeb
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.engine.networks.assembly import assemble_networks
@@ -221,7 +222,11 @@ class Engine:
             *EventHandlers(EventFeed(self.bus, self.drivers.records, self.drivers.clock.now_ns)).routes(),
             *self.container_routes(),
             *ImageHandlers(
-                self.images, driver=self.drivers.rootfs.facts().driver, machine=machine, pull=registries.pull
+                self.images,
+                driver=self.drivers.rootfs.facts().driver,
+                machine=machine,
+                pull=registries.pull,
+                import_from_web=ImportFromWeb(self.drivers.web, self.images.import_image),
             ).routes(),
             *NetworkHandlers(
                 ledger=self.ledger,

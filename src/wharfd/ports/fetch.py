@@ -1,4 +1,4 @@
-"""Port: what builds bring from elsewhere by themselves: files of the web, git repositories.
+"""Port: what builds and imports bring from elsewhere by themselves: files of the web, git repositories.
 
 InvalidParameter: the address, or what is there, is at fault.  Unavailable: it could not be reached, or the program that it needs is not
 installed.  A call that is cancelled ends what it has begun; what was written is the caller's to delete.
@@ -19,6 +19,30 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str = ""
     etag: str = ""
     modified_ns: int = 0
+
+
+class WebStream(Protocol):
+    """A file of the web on its way, at the reader's pace.  Close it in any case.
+
+    A transfer that is cut, or from which nothing comes for a minute, raises Internal after the last bytes that came.
+    """
+
+    @property
+    def length(self) -> int:
+        """Bytes, as the server says; -1 if it does not."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None:
+        """Idempotent."""
+
+
+class WebStreams(Protocol):
+    async def stream(self, url: str) -> WebStream:
+        """Redirects are followed to http and https alone.  A user and password in the address are for its host.
+
+        Raises InvalidParameter, Unauthorized, Forbidden, NotFound as the server answers; Internal for other answers and where none came.
+        """
 
 
 class GitAccess(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ from wharfd.workers.protocol import (
     SplitArchive,
     StatEntry,
     StatPath,
+    StreamUrl,
     UnpackLayer,
     WritePath,
 )
@@ -81,6 +82,7 @@ def run(job: Job, descriptors: Sequence[int]) -> Answer:
             | ServeRoot()
             | FinishRun()
             | FetchUrl()
+            | StreamUrl()
             | PackLayer()
         ):
             return build.run(job, descriptors)

@@ -163,6 +163,22 @@ class FetchUrl(msgspec.Struct, frozen=True, tag=True):
     proxies: dict[str, str]
 
 
+class StreamUrl(msgspec.Struct, frozen=True, tag=True):
+    """Descriptor 0 takes a frame with a `WebAnswer`, then the bytes if it is a good one.  Answer: nothing."""
+
+    url: str
+    proxies: dict[str, str]
+
+
+class WebAnswer(msgspec.Struct, frozen=True):
+    """`length` -1: not said.  `body`: the beginning of what a bad one says."""
+
+    status: int
+    reason: str
+    length: int = -1
+    body: bytes = b""
+
+
 class FinishRun(msgspec.Struct, frozen=True, tag=True):
     """Answer: bytes of the files in the upper layer (int)."""
 
@@ -201,6 +217,7 @@ BuildJob = (
     | ServeRoot
     | FinishRun
     | FetchUrl
+    | StreamUrl
     | PackLayer
 )
 

@@ -66,7 +66,7 @@ async def test_a_layer_that_comes_piece_by_piece_is_there_when_its_blob_is(comin
     assert list(coming.storage.layers.list()) == []
     coming.commit()
     assert (await work).size_bytes == 600_000
-    assert [each.chain_id for each in coming.storage.layers.list()] == [coming.blob.diff_id]
+    assert [each.diff_id for each in coming.storage.layers.list()] == [coming.blob.diff_id]
 
 
 async def test_a_transfer_that_was_begun_anew_counts(coming: Coming) -> None:

@@ -18,6 +18,7 @@ from wharfd.api.handlers.registry import RegistryHandlers
 from wharfd.api.router import Router, RouteTable
 from wharfd.api.transport import Server
 from wharfd.drivers.content.blobs import BlobStore
+from wharfd.drivers.fetch.web import LocalWebStreams
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
@@ -25,6 +26,7 @@ from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.engine.events import EventBus
 from wharfd.engine.images.assembly import assemble
 from wharfd.engine.images.exchange import assemble_exchange
+from wharfd.engine.images.web_import import ImportFromWeb
 from wharfd.engine.ledger import Ledger
 from wharfd.engine.locks import KeyedLocks
 from wharfd.sys.blocking import Pool
@@ -93,7 +95,13 @@ class ApiRig:
             max_uploads=5,
         )
         registries = RegistryHandlers(exchange, machine="x86_64")
-        images = ImageHandlers(self.cases, driver="overlayfs", machine="x86_64", pull=registries.pull)
+        images = ImageHandlers(
+            self.cases,
+            driver="overlayfs",
+            machine="x86_64",
+            pull=registries.pull,
+            import_from_web=ImportFromWeb(LocalWebStreams(self.workers), self.cases.import_image),
+        )
         routes = [*images.routes(), *registries.routes()]
         self.server = Server(Router(RouteTable(routes)), error_response=error_response, default_headers=lambda: [])
 

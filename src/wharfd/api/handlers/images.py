@@ -21,6 +21,7 @@ from wharfd.engine.images.assembly import ImageUseCases
 from wharfd.engine.images.importing import Import
 from wharfd.engine.images.progress import ImageLoaded, LayerLoaded
 from wharfd.engine.images.tag import new_name
+from wharfd.engine.images.web_import import Downloading, ImportFromWeb, Importing
 from wharfd.model.errors import EngineError, InvalidParameter, NotImplementedHere
 from wharfd.wire.filters import parse_filters
 from wharfd.wire.oci import Platform, from_machine, parse_platform
@@ -33,8 +34,11 @@ class ImageHandlers:
     """`driver`: the storage driver's name, as inspect shows it; `machine`: this host's, as `uname -m` has it; `pull` takes its part of
     `/images/create`."""
 
-    def __init__(self, cases: ImageUseCases, *, driver: str, machine: str, pull: Pull) -> None:
+    def __init__(
+        self, cases: ImageUseCases, *, driver: str, machine: str, pull: Pull, import_from_web: ImportFromWeb
+    ) -> None:
         self.cases = cases
+        self.import_from_web = import_from_web
         self.pull = pull
         self.driver = driver
         self.machine = machine
@@ -154,12 +158,13 @@ class ImageHandlers:
         source = query.get("fromSrc", "")
         if not source:
             raise InvalidParameter("fromImage or fromSrc must be given")
-        if source != "-":
-            raise NotImplementedHere("importing from a URL is not built yet")
         asked = self.import_of(request, query)
 
         async def work(progress: Progress) -> None:
-            image_id = await self.cases.import_image(asked, request.pieces())
+            if source == "-":
+                image_id = await self.cases.import_image(asked, request.pieces())
+            else:
+                image_id = await self.import_from_web(asked, source, lambda told: tell_web_import(progress, told))
             progress.put({"status": image_id}, terminal=True)
 
         await send_progress(request, work)
@@ -169,7 +174,7 @@ class ImageHandlers:
         takes_platform = Behaviour.for_version(request.version).pull_takes_platform
         return Import(
             name=new_name(repository, query.get("tag", "")) if repository else None,
-            message=query.get("message", "") or "Imported from -",
+            message=query.get("message", "") or ("Imported from -" if query.get("fromSrc", "") == "-" else ""),
             changes=query.all("changes"),
             platform=parse_platform(platform, from_machine(self.machine)) if platform and takes_platform else None,
         )
@@ -183,3 +188,13 @@ class ImageHandlers:
     async def saved(self, request: Request, names: Sequence[str]) -> StreamResponse:
         body = await self.cases.save(names, self.asked_platform(request))
         return StreamResponse(body=body, headers=[("Content-Type", "application/x-tar")])
+
+
+def tell_web_import(progress: Progress, told: Downloading | Importing) -> None:
+    match told:
+        case Downloading(url):
+            progress.put({"status": f"Downloading from {url}"}, terminal=True)
+        case Importing(current, total):
+            # Its line has no id by which a newer one could take its place: a client that is behind misses some.
+            if not progress.has_lines or current == total:
+                progress.put({"status": "Importing", "progressDetail": {"current": current, "total": total}})

@@ -27,6 +27,7 @@ from wharfd.workers.protocol import (
     ResolvePath,
     ServeRoot,
     StatEntry,
+    StreamUrl,
 )
 
 Answer = (
@@ -71,6 +72,11 @@ def run(job: BuildJob, descriptors: Sequence[int]) -> Answer:
             from wharfd.workers.build.fetch import fetch_url
 
             return fetch_url(job)
+        case StreamUrl():
+            from wharfd.workers.build.web import stream_url
+
+            stream_url(descriptors[0], job)
+            return None
         case FinishRun(view, stubs):
             return finish_run(view, stubs)
         case PackLayer():

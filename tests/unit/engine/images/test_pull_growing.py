@@ -79,4 +79,4 @@ async def test_a_transfer_that_ends_leaves_nobody_waiting(rig: ImageRig) -> None
         await pull(rig, NAME)
     assert rig.world.layers.layers == {}
     await pull(rig, NAME)
-    assert rig.images.find(NAME)
+    assert rig.images.find(NAME).tags
