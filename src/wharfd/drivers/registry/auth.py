@@ -75,9 +75,19 @@ class Authority:
         return is_news or not used or chosen.scheme == "bearer"
 
     async def authorization(
-        self, endpoint: Endpoint, scopes: Sequence[str], login: AuthConfig | None, method: str, url: str
+        self,
+        endpoint: Endpoint,
+        scopes: Sequence[str],
+        login: AuthConfig | None,
+        method: str,
+        url: str,
+        *,
+        is_refused: bool = True,
     ) -> str:
         """The `Authorization` of a request (`method` and `url` for messages only); empty where none is known to be needed.
+
+        `is_refused`: the request was refused without one.  If it was not made yet, one that needs a login which nobody has given is
+        to be made all the same: another registry, which needs none, may have taken the endpoint's place.
 
         Raises Unauthorized, RegistryFailure.
         """
@@ -89,6 +99,8 @@ class Authority:
             return ""
         if challenge.scheme == "basic":
             if login is None or not (login.username or login.password):
+                if not is_refused:
+                    return ""
                 # Docker: 500, not 401: no login was refused.
                 text = during(method, shown(url), "no basic auth credentials")
                 raise RegistryFailure(text, code=UNAUTHORIZED, status=401)

@@ -44,7 +44,7 @@ class Client:
         while True:
             used = authorization or ""
             if authorization is None and is_own:
-                used = await self.authority.authorization(endpoint, scopes, login, method, url)
+                used = await self.authority.authorization(endpoint, scopes, login, method, url, is_refused=last)
             private = [(name, value) for name, values in endpoint.headers.items() for value in values]
             if used:
                 private.append(("Authorization", used))

@@ -88,6 +88,8 @@ async def test_basic(authority: Authority) -> None:
     assert not authority.learn(OWN, [BASIC], ME), "a refused password is not sent again"
     with pytest.raises(RegistryFailure, match=r'Get "https://r\.example/v2/x": no basic auth credentials'):
         await asked(authority, OWN, None)
+    unasked = await authority.authorization(OWN, (), None, "GET", f"{OWN.url}/x", is_refused=False)
+    assert unasked == "", "an open registry may have taken its place"
 
 
 async def test_a_mirror_never_sees_the_login(authority: Authority, server: TokenServer) -> None:
