@@ -32,6 +32,7 @@ class Behaviour:
     drops_empty_port_bindings: bool  # >=1.53: a port without bindings is not published
     legacy_eth_sysctls: bool  # <1.48: net.*.ethN.* sysctls are moved to the endpoint with a warning, later refused
     inspect_has_graph_driver: bool  # <1.52: GraphDriver and Config.MacAddress; later Storage
+    tells_last_sandbox: bool  # <1.44: of a container that does not run, as dockerd did when those versions were new; now it tells of none
     connect_takes_mac: bool  # >=1.54
     wait_takes_condition: bool  # >=1.30
     wait_flushes_headers: bool  # >=1.30
@@ -96,6 +97,7 @@ def behaviour_of(version: Version) -> Behaviour:
         drops_empty_port_bindings=since(53),
         legacy_eth_sysctls=below(48),
         inspect_has_graph_driver=below(52),
+        tells_last_sandbox=below(44),
         connect_takes_mac=since(54),
         wait_takes_condition=since(30),
         wait_flushes_headers=since(30),

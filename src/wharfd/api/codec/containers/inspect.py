@@ -33,6 +33,7 @@ def encode_inspect(view: ContainerView, behaviour: Behaviour) -> JsonObject:
     record = view.record
     # Docker: files of a container that was never started are not told of.
     place = f"{view.directory}/" if record.started_ns else ""
+    tells_sandbox = record.is_running or behaviour.tells_last_sandbox
     doc: JsonObject = {
         "Id": record.id,
         "Created": format_rfc3339_nano(record.created_ns),
@@ -56,8 +57,8 @@ def encode_inspect(view: ContainerView, behaviour: Behaviour) -> JsonObject:
         "Mounts": [encode_mount_point(mount) for mount in record.mounts],
         "Config": encode_config(record.config),
         "NetworkSettings": {
-            "SandboxID": record.sandbox_id,
-            "SandboxKey": record.sandbox_key,
+            "SandboxID": record.sandbox_id if tells_sandbox else "",
+            "SandboxKey": record.sandbox_key if tells_sandbox else "",
             "Ports": encode_ports(view.ports),
             "Networks": encode_networks(record.networks),
         },
