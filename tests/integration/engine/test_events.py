@@ -7,7 +7,7 @@ from typing import Any
 from tests.engine import BASE_IMAGE, Engine
 from tests.integration.engine.rig import actions, done, events_of, past_events, script, streaming
 
-RUN = ["container create", "network connect", "container start", "container die", "network disconnect"]
+RUN = ["container create", "network connect", "container start", "network disconnect", "container die"]
 
 
 def destruction(identifier: str) -> Callable[[Any], bool]:
@@ -49,7 +49,7 @@ def test_a_life_with_everything(engine: Engine) -> None:
         event for event in told if identifier in (event["Actor"]["ID"], event["Actor"]["Attributes"].get("container"))
     ]
     run = ["volume mount", "network connect", "container start"]
-    end = ["container die", "network disconnect", "volume unmount"]
+    end = ["network disconnect", "volume unmount", "container die"]
     assert [word for word in actions(mine) if word != "container stop"] == [
         *("container create", *run, "container pause", "container unpause", "container rename"),
         *("container kill", "container kill", *end, *run, "container restart", "container kill"),

@@ -56,7 +56,7 @@ async def test_an_exit_that_nobody_saw_is_recorded_with_its_code_and_time(rig: R
     exited = rig.now(running)
     assert (exited.state, exited.exit_code, exited.finished_ns, exited.error) == (State.EXITED, 3, at_ns, "")
     assert exited.oom_killed
-    assert rig.told(running) == ["oom", "die", "network disconnect"]
+    assert rig.told(running) == ["oom", "network disconnect", "die"]
     check(rig)
 
 
@@ -82,7 +82,7 @@ async def test_after_a_reboot_the_code_is_not_known(rig: Rig) -> None:
     gone = rig.now(running)
     assert (gone.state, gone.exit_code, gone.error) == (State.EXITED, 255, GONE_ERROR)
     assert gone.finished_ns > running.started_ns
-    assert rig.told(running) == ["die", "network disconnect"]
+    assert rig.told(running) == ["network disconnect", "die"]
     check(rig)
 
 

@@ -147,16 +147,16 @@ class Exits:
         return after
 
     def events(self, before: ContainerRecord, after: ContainerRecord) -> list[Event]:
-        """Docker's order: oom, die, then what it leaves."""
+        """Docker's order: oom, what it leaves, die."""
         now = self.clock.now_ns()
         seconds = (after.finished_ns - before.started_ns) // 10**9
         died = container_event(after, "die", now, exitCode=str(after.exit_code), execDuration=str(seconds))
         networks = (self.ledger.networks.get(network_id) for network_id in before.endpoints)
         return [
             *([container_event(after, "oom", now)] if after.oom_killed else []),
-            died,
             *(network_event(network, "disconnect", now, container=after.id) for network in networks if network),
             *(volume_unmount_event(volume, after.id, now) for _, volume in volumes_of(self.ledger, after)),
+            died,
         ]
 
     async def settle(self, record: ContainerRecord) -> None:

@@ -31,9 +31,9 @@ async def test_an_exit_is_recorded_with_code_and_time(rig: Rig) -> None:
     exited = rig.now(running)
     assert (exited.state, exited.exit_code, exited.finished_ns, exited.pid) == (State.EXITED, 3, at_ns, 0)
     events = rig.events(running.id)
-    assert [(event.type, event.action) for event in events] == [("container", "die"), ("network", "disconnect")]
-    assert events[0].attributes["exitCode"] == "3"
-    assert events[0].attributes["execDuration"] == "3"
+    assert [(event.type, event.action) for event in events] == [("network", "disconnect"), ("container", "die")]
+    assert events[1].attributes["exitCode"] == "3"
+    assert events[1].attributes["execDuration"] == "3"
 
 
 async def test_everything_is_taken_down_and_the_record_says_so(rig: Rig) -> None:
@@ -53,7 +53,7 @@ async def test_a_kill_for_lack_of_memory_is_told(rig: Rig) -> None:
     rig.world.runtime.exit(running.id, 137, oom_killed=True)
     await rig.settle()
     assert rig.now(running).oom_killed
-    assert rig.told(running) == ["oom", "die", "network disconnect"]
+    assert rig.told(running) == ["oom", "network disconnect", "die"]
 
 
 async def test_an_exit_that_came_early_is_not_taken_for_the_next_runs(rig: Rig) -> None:
@@ -157,7 +157,7 @@ async def test_auto_remove(rig: Rig) -> None:
     assert left == {"volumes": ["kept"]}
     assert list(rig.ledger.volumes) == ["kept"]
     told = rig.told(running)
-    assert told[0] == "die"
+    assert told[0] == "network disconnect"
     assert told[-1] == "destroy"
 
 
@@ -184,7 +184,7 @@ async def test_restart_always(rig: Rig) -> None:
         assert rig.timers.fire() == [0.1 * 2 ** (count - 1)]
         await rig.settle()
         assert rig.now(running).state is State.RUNNING
-        assert rig.told(running) == ["die", "network disconnect", "network connect", "start"]
+        assert rig.told(running) == ["network disconnect", "die", "network connect", "start"]
     assert (await waiting.result()).exit_code == 1
 
 

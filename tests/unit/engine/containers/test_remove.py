@@ -72,7 +72,7 @@ async def test_force_kills(rig: Rig) -> None:
     await rig.remove(running.id, force=True)
     await rig.settle()
     assert not any(rig.world.leftovers().values())
-    assert rig.told(running) == ["kill", "die", "network disconnect", "destroy"]
+    assert rig.told(running) == ["kill", "network disconnect", "die", "destroy"]
 
 
 async def test_force_on_a_paused_one(rig: Rig) -> None:

@@ -175,7 +175,7 @@ async def test_volumes_are_mounted_and_told_of(rig: Rig) -> None:
     rig.world.runtime.exit(running.id)
     await rig.settle()
     assert rig.world.volumes.mounts["data"] == 0
-    assert rig.told(running) == ["die", "network disconnect", "volume unmount"]
+    assert rig.told(running) == ["network disconnect", "volume unmount", "die"]
 
 
 async def test_refusals(rig: Rig) -> None:
@@ -297,7 +297,7 @@ async def test_an_exit_before_start_returns(rig: Rig) -> None:
     assert (await waiting.result()).exit_code == 7
     await rig.settle()
     assert (rig.now(record).state, rig.now(record).exit_code) == (State.EXITED, 7)
-    assert rig.told(record) == ["create", "network connect", "start", "die", "network disconnect"]
+    assert rig.told(record) == ["create", "network connect", "start", "network disconnect", "die"]
     assert nothing_set_up(rig)
 
 

@@ -35,7 +35,7 @@ async def test_stop_sends_the_stop_signal_and_waits(rig: Rig) -> None:
     assert rig.world.runtime.signals == [(running.id, 3)]
     assert rig.now(running).exit_code == 131
     await rig.settle()
-    assert rig.told(running) == ["kill", "die", "network disconnect", "stop"]
+    assert rig.told(running) == ["kill", "network disconnect", "die", "stop"]
 
 
 async def test_stop_with_a_signal_of_its_own(rig: Rig) -> None:
@@ -54,7 +54,7 @@ async def test_a_container_that_does_not_obey_is_killed(rig: Rig) -> None:
     await rig.settle()
     assert [number for _, number in rig.world.runtime.signals] == [15, 9]
     assert rig.now(running).exit_code == 137
-    assert rig.told(running) == ["kill", "kill", "die", "network disconnect", "stop"]
+    assert rig.told(running) == ["kill", "kill", "network disconnect", "die", "stop"]
 
 
 async def test_a_container_that_survives_everything(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +83,7 @@ async def test_stop_of_a_paused_container_thaws_it(rig: Rig) -> None:
     await rig.stop(running.id)
     await rig.settle()
     assert (rig.now(running).state, rig.now(running).exit_code) == (State.EXITED, 143)
-    assert rig.told(running) == ["kill", "unpause", "die", "network disconnect", "stop"]
+    assert rig.told(running) == ["kill", "unpause", "network disconnect", "die", "stop"]
 
 
 async def test_stop_of_what_does_not_run_is_not_modified(rig: Rig) -> None:
@@ -240,7 +240,7 @@ async def test_restart(rig: Rig) -> None:
     assert (again.pid != running.pid, again.restart_count) == (True, 0)
     assert (await waiting.result()).exit_code == 143
     told = rig.told(running)
-    assert told == ["kill", "die", "network disconnect", "stop", "network connect", "start", "restart"]
+    assert told == ["kill", "network disconnect", "die", "stop", "network connect", "start", "restart"]
 
 
 async def test_between_the_runs_of_a_restart_it_is_told_as_restarting(
