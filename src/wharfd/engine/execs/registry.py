@@ -83,10 +83,10 @@ class Execs:
             self.timer.cancel()
 
     def get(self, exec_id: str) -> Exec:
-        """By its full id.  Raises ExecNotFound, also when its container is gone, or the run to which it belonged before it ran."""
+        """By its full id.  Raises ExecNotFound, also when its container is gone, or has ended before the exec was started."""
         found = self.by_id.get(exec_id)
         record = self.ledger.containers.get(found.container_id) if found is not None else None
-        if found is None or record is None or (is_unused(found) and found.sandbox_id != record.sandbox_id):
+        if found is None or record is None or is_lost(found, record):
             raise ExecNotFound(exec_id)
         return found
 
@@ -119,8 +119,8 @@ class Execs:
         self.timer = None
         for each in list(self.by_id.values()):
             record = self.ledger.containers.get(each.container_id)
-            is_lost = record is None or (is_unused(each) and each.sandbox_id != record.sandbox_id)
-            if each.can_remove or (is_lost and not each.is_running):
+            is_gone = record is None or is_lost(each, record)
+            if each.can_remove or (is_gone and not each.is_running):
                 self.forget(each.id)
             elif each.is_over:
                 self.by_id[each.id] = replace(each, can_remove=True)
@@ -128,6 +128,7 @@ class Execs:
             self.timer = self.call_later(SWEEP_S, self.sweep)
 
 
-def is_unused(each: Exec) -> bool:
-    """It was never started."""
-    return not each.is_running and not each.is_over
+def is_lost(each: Exec, record: ContainerRecord) -> bool:
+    """It was never started, and the run of its container to which it belonged is over."""
+    is_unused = not each.is_running and not each.is_over
+    return is_unused and not (record.is_running and each.sandbox_id == record.sandbox_id)

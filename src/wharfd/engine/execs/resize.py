@@ -3,7 +3,7 @@
 from wharfd.engine.execs.registry import Execs
 from wharfd.engine.ledger import Ledger
 from wharfd.model.container import State
-from wharfd.model.errors import Conflict, InvalidParameter
+from wharfd.model.errors import Conflict, NotFound
 from wharfd.ports.streams import StdioDriver
 
 
@@ -16,12 +16,12 @@ class ResizeExec:
 
         Raises:
             ExecNotFound.
-            InvalidParameter: it is over.
+            NotFound: it is over.
         """
         each = self.execs.get(exec_id)
         process = self.execs.processes.get(each.id)
         if each.is_over:
-            raise InvalidParameter("exec process is not started")
+            raise NotFound(f"NotFound: process does not exist {each.id}: not found")
         if process is not None:
             process.resize(height=height, width=width)
         else:

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.engine.streams.stage import Stage, read, read_all, turns
 from wharfd.engine.execs import session as sessions
 from wharfd.engine.execs.session import ExecSession
-from wharfd.model.errors import Conflict, ExecNotFound, Internal, InvalidParameter, StartFailed
+from wharfd.model.errors import Conflict, ExecNotFound, Internal, NotFound, StartFailed
 
 
 async def test_output_and_exit_code() -> None:
@@ -125,7 +125,7 @@ async def test_a_size_that_is_set_before_the_process_is_there() -> None:
     assert stage.streams.execs[-1].size == (10, 20)
     stage.streams.execs[-1].exit()
     await turns()
-    with pytest.raises(InvalidParameter, match="exec process is not started"):
+    with pytest.raises(NotFound, match=f"process does not exist {exec_id}: not found"):
         stage.resize_exec(exec_id, height=1, width=1)
 
 
@@ -174,9 +174,8 @@ async def test_the_container_must_run() -> None:
     await stage.unpause(record.id)
     stage.world.runtime.exit(record.id)
     await stage.settle()
-    with pytest.raises(Conflict) as caught:
+    with pytest.raises(ExecNotFound):
         stage.start_exec.claim(exec_id)
-    assert str(caught.value) == f"container {record.id} is not running"
     await stage.start(record.id)
     with pytest.raises(ExecNotFound):
         stage.start_exec.claim(exec_id)
@@ -207,7 +206,8 @@ async def test_the_end_of_the_container_is_that_of_its_execs() -> None:
     await stage.settle()
     assert stage.execs.get(session.exec.id).exit_code == 137
     assert stage.execs.of(stage.now(record)) == []
-    assert stage.execs.get(unused).exit_code is None
+    with pytest.raises(ExecNotFound):
+        stage.execs.get(unused)
 
 
 # The client
