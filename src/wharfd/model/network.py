@@ -13,6 +13,7 @@ class IPAMPool(msgspec.Struct, frozen=True, kw_only=True):
     gateway: str = ""
     aux_addresses: dict[str, str] = {}
     is_chosen: bool = False  # by the engine, not by the user: addresses in it cannot be asked for
+    is_gateway_chosen: bool = False  # likewise
 
 
 class NetworkRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,6 +69,19 @@ def answers(where: str, target: str, port: int, wanted: str) -> None:
     until(lambda: ask(where, target, port) == wanted, f"{target}:{port} does not answer {wanted}")
 
 
+def test_a_gateway_is_told_of_where_it_or_no_subnet_was_asked_for(engine: Engine) -> None:
+    subnet, other = "10.97.0.0/24", "fd00:97::/64"
+    make_network(engine, "asked", IPAM={"Config": [{"Subnet": subnet, "Gateway": "10.97.0.9"}]})
+    make_network(engine, "subnets", EnableIPv6=True, IPAM={"Config": [{"Subnet": "10.97.1.0/24"}, {"Subnet": other}]})
+    make_network(engine, "nothing")
+    pools = {name: engine.get(f"/networks/{name}").json["IPAM"]["Config"] for name in ("asked", "subnets", "nothing")}
+    assert pools["asked"] == [{"Subnet": subnet, "Gateway": "10.97.0.9"}]
+    assert pools["subnets"] == [{"Subnet": "10.97.1.0/24"}, {"Subnet": other}]
+    assert set(pools["nothing"][0]) == {"Subnet", "Gateway"}
+    sleep(engine, "here", "subnets")
+    assert engine.inspect("here")["NetworkSettings"]["Networks"]["subnets"]["Gateway"] == "10.97.1.1"
+
+
 def test_members_reach_each_other_and_no_other_network(engine: Engine) -> None:
     make_network(engine, "one")
     make_network(engine, "two")

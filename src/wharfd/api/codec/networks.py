@@ -162,7 +162,9 @@ def encode_pool(pool: IPAMPool) -> JsonObject:
     doc: JsonObject = {"Subnet": pool.subnet}
     if pool.ip_range:
         doc["IPRange"] = pool.ip_range
-    if pool.gateway:
+    # Docker: a gateway that nobody has asked for is told of with a subnet that nobody has asked for, only; a client that keeps networks
+    # as they are described would take it for a change.
+    if pool.gateway and (pool.is_chosen or not pool.is_gateway_chosen):
         doc["Gateway"] = pool.gateway
     if pool.aux_addresses:
         doc["AuxiliaryAddresses"] = pool.aux_addresses

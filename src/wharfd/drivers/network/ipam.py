@@ -137,4 +137,4 @@ def with_gateway(pool: IPAMPool) -> IPAMPool:
     gateway = next((address for address in free if address not in aux), None)
     if gateway is None or (isinstance(subnet, IPv4Network) and subnet.prefixlen > 30):
         raise InvalidParameter(f"invalid network config:\ninvalid subnet {subnet}: it has no room for a gateway")
-    return msgspec.structs.replace(pool, gateway=str(gateway))
+    return msgspec.structs.replace(pool, gateway=str(gateway), is_gateway_chosen=True)

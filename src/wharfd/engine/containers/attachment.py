@@ -70,8 +70,8 @@ class Attachment:
         mode = record.host_config.network_mode
         if mode.startswith(JOINS):
             return Attached(self.sandbox_of(record, mode.removeprefix(JOINS)), dict(record.networks), {})
-        check_combination(mode, record.networks)
         try:
+            check_combination(mode, record.networks)
             return await self.plug_all(record)
         except EngineError as e:
             raise e.prefixed("failed to set up container networking: ") from e

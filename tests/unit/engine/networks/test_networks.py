@@ -192,6 +192,12 @@ async def test_what_does_not_go_together(engine: Networks, mode: str, network: s
         await engine.connect(network, record.id)
 
 
+async def test_none_beside_another_network_is_refused_at_the_start(engine: Networks) -> None:
+    record = await engine.rig.created(networks={"bridge": EndpointSettings(), "none": EndpointSettings()})
+    with pytest.raises(InvalidParameter, match=r"^failed to set up container networking: container cannot be"):
+        await engine.rig.start(record.id)
+
+
 async def test_names_on_a_network(engine: Networks) -> None:
     await engine.made("one")
     web = await engine.on("one", name="web", settings=EndpointSettings(aliases=["www", "pool"]))
