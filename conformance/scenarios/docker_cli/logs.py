@@ -121,12 +121,21 @@ def _(docker: Cli) -> None:
     docker("logs --tail 1 @c", out=ANY, err=ANY)
 
 
-@scenario("logs", "json-file with max-size and max-file keeps the newest")
+@scenario("logs", "json-file with max-size and max-file keeps the newest, of a burst, too")
 def _(docker: Cli) -> None:
     docker("run --name @c --log-opt max-size=20k --log-opt max-file=2 IMAGE seq 5000", out=ANY)
     lines = docker("logs @c").lines
     holds(0 < len(lines) < 2000, f"{len(lines)} lines are kept")
     same(lines, [str(n) for n in range(5001 - len(lines), 5001)], "lines")
+
+
+@scenario("logs", "json-file with max-size and max-file keeps the newest of what comes bit by bit")
+def _(docker: Cli) -> None:
+    script = "for i in $(seq 0 39); do seq $((i*100+1)) $((i*100+100)); sleep 0.1; done"
+    docker(f"run --name @c --log-opt max-size=20k --log-opt max-file=2 IMAGE sh -c '{script}'", out=ANY)
+    lines = docker("logs @c").lines
+    holds(0 < len(lines) < 2000, f"{len(lines)} lines are kept")
+    same(lines, [str(n) for n in range(4001 - len(lines), 4001)], "lines")
 
 
 @scenario("logs", "an unknown driver and an unknown option are refused")
