@@ -72,6 +72,13 @@ def test_features_of_a_runtime_are_text() -> None:
     assert "status" not in info_at("1.43")["Runtimes"]["crun"]
 
 
+def test_security_options_are_names_at_first() -> None:
+    options = info_at("1.25")["SecurityOptions"]
+    assert options
+    assert all(option.startswith("name=") for option in options)
+    assert info_at("1.24")["SecurityOptions"] == [option[len("name=") :].split(",")[0] for option in options]
+
+
 def test_counts() -> None:
     doc = info_at("1.55")
     counted = {
