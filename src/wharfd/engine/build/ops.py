@@ -32,7 +32,7 @@ class Op(msgspec.Struct, frozen=True, kw_only=True, tag_field="op"):
 
 
 class ResolveMode(StrEnum):
-    """Where an image is looked for: here first, always at the registry, only here."""
+    """Where an image is looked for: here first, always at the registry, here first in any case (what buildx asks for)."""
 
     DEFAULT = "default"
     PULL = "pull"

@@ -74,6 +74,10 @@ class Known:
     offers: Sequence[Offer] = ()
     quick_key: Digest | None = None
 
+    @property
+    def has_to_be_done(self) -> bool:
+        return self.record is None and self.found is None and not self.offers
+
 
 @dataclass(frozen=True, slots=True)
 class Solved:
@@ -131,6 +135,8 @@ class Solver:
         self.offers = offers
         self.left: dict[Digest, Vertex] = {}  # found in an imported cache, and not needed so far
         self.reports: dict[Digest, VertexReport] = {}
+        self.slow: set[Digest] = set()  # vertices that `turn_slow` was told of
+        self.watchers: dict[Digest, list[asyncio.Event]] = {}
         self.answers: dict[tuple[str, Digest], Answer[Any]] = {}
         self.used: list[str] = []
         self.solving = 0
@@ -212,7 +218,7 @@ class Solver:
     async def find_out(self, vertex: Vertex) -> Known:
         if isinstance(vertex.op, SOURCES):
             return await self.fetch(vertex)
-        inputs = await self.all([self.known(each.vertex) for each in vertex.inputs])
+        inputs = await self.inputs_known(vertex)
         keys = [output_key(known.key, each.index) for known, each in zip(inputs, vertex.inputs, strict=True)]
         is_anew = vertex.meta.ignore_cache or any(
             known.is_anew for known, use in zip(inputs, uses(vertex), strict=True) if use.is_base
@@ -226,6 +232,8 @@ class Solver:
                 return self.cached(vertex, record)
             if may_skip and (offered := await self.offered(vertex, quick, quick)) is not None:
                 return offered
+        if any(known.has_to_be_done for known, use in zip(inputs, uses(vertex), strict=True) if use.selections):
+            self.turn_slow(vertex)
         try:
             contents = await self.contents(vertex, keys)
         except NotFound as error:
@@ -238,6 +246,46 @@ class Solver:
         if not is_anew and (offered := await self.offered(vertex, key, quick)) is not None:
             return offered
         return Known(key, is_anew=is_anew, quick_key=quick)
+
+    async def inputs_known(self, vertex: Vertex) -> list[Known]:
+        knowing = asyncio.gather(*(self.known(each.vertex) for each in vertex.inputs))
+        if len(vertex.inputs) < 2:
+            return list(await knowing)
+        ahead = asyncio.gather(self.work_ahead(vertex))
+        try:
+            both: list[asyncio.Future[Any]] = [knowing, ahead]
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            if not knowing.done():
+                await ahead
+            return list(await knowing)
+        finally:
+            knowing.cancel()
+            ahead.cancel()
+
+    async def work_ahead(self, vertex: Vertex) -> None:
+        """When an input's key has to wait for steps, what the vertex reads of the others is done beside them, not after them.
+
+        Files copied from several stages are a chain of vertices: without this, each stage would wait for the one before.
+        """
+        slow = asyncio.Event()
+        for each in vertex.inputs:
+            self.watchers.setdefault(each.vertex.digest, []).append(slow)
+            if each.vertex.digest in self.slow:
+                slow.set()
+        await slow.wait()
+        self.turn_slow(vertex)
+        pairs = zip(vertex.inputs, uses(vertex), strict=True)
+        await self.all([self.do_ahead(each.vertex) for each, use in pairs if use.selections])
+
+    async def do_ahead(self, vertex: Vertex) -> None:
+        if (await self.known(vertex)).has_to_be_done:
+            await self.result(vertex)
+
+    def turn_slow(self, vertex: Vertex) -> None:
+        """Steps have to be carried out before its key is known."""
+        self.slow.add(vertex.digest)
+        for watcher in self.watchers.get(vertex.digest, ()):
+            watcher.set()
 
     async def offered(self, vertex: Vertex, key: Digest, quick: Digest | None) -> Known | None:
         """What an imported cache knows of the step; its layers do not come before they are needed."""

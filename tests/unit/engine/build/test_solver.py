@@ -53,6 +53,17 @@ async def test_what_does_not_depend_on_each_other_is_done_side_by_side(rig: Solv
     assert rig.steps.most == 3
 
 
+async def test_stages_that_are_copied_from_one_after_the_other_are_done_side_by_side(rig: SolverRig) -> None:
+    rig.steps.gates = {name: asyncio.Event() for name in ("a", "b", "c")}
+    target = copy("third", copy("second", copy("first", image("base"), run("a")), run("b")), run("c"))
+    work = asyncio.create_task(rig.build()(target))
+    await until(lambda: rig.steps.running == {"a", "b", "c"})
+    for gate in rig.steps.gates.values():
+        gate.set()
+    await work
+    assert rig.steps.done[-3:] == ["first", "second", "third"]
+
+
 async def test_a_second_build_does_nothing_again(rig: SolverRig) -> None:
     target = merge("top", run("a"), run("b"))
     first = await rig.build()(target)

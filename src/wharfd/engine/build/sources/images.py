@@ -1,6 +1,7 @@
 """FROM: an image of the store, brought from its registry if it is not there."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from wharfd.engine.build.cache import BuildCache
@@ -59,11 +60,8 @@ class ImageSources:
     ) -> tuple[ResolvedImage, bool]:
         """The image, and whether it was here."""
         if mode is not ResolveMode.PULL:
-            try:
+            with suppress(NotFound):
                 return await self.images.get(ref, platform), True
-            except NotFound:
-                if mode is ResolveMode.LOCAL:
-                    raise
         name = parse_normalised(ref).with_default_tag()
         login = await scene.client.credentials(name.domain)
         await self.pull(name, Pulled(report), login=login, platform=platform)
