@@ -133,7 +133,11 @@ def outline(conversion: Conversion, dockerfile: Dockerfile, source: SourceFile) 
     """Arguments, secrets and agents that the target takes."""
     arguments = sorted(used_arguments(conversion, dockerfile), key=lambda found: found[1].start)
     mounts = list(secret_mounts(conversion))
+    start = conversion.target.stage.start if conversion.target.stage is not None else None
+    name, description = (start.stage_name, start.comment) if start is not None else ("", "")
     document: dict[str, Json] = {
+        "name": name,
+        "description": description,
         "args": [
             {
                 **dropped({"name": each.name, "description": each.comment, "value": each.default}),
@@ -157,7 +161,10 @@ def outline(conversion: Conversion, dockerfile: Dockerfile, source: SourceFile) 
         ("BUILD ARG", "VALUE", "DESCRIPTION"),
         *((each.name, each.default or "", each.comment) for each, _ in arguments),
     ]
-    text = table(rows) if arguments else ""
+    head = [("TARGET:", name), *([("DESCRIPTION:", description)] if description else [])] if name else []
+    width = max((len(title) for title, _ in head), default=0)
+    text = "".join(f"{title.ljust(width)} {value}\n" for title, value in head) + ("\n" if head else "")
+    text += table(rows) if arguments else ""
     for kind, title in (("secret", "SECRET"), ("ssh", "SSH")):
         found = [(name, "true" if required else "") for each, name, required, _ in mounts if each == kind]
         text += f"\n{table([(title, 'REQUIRED'), *found])}" if found else ""

@@ -171,6 +171,17 @@ async def test_outline() -> None:
     assert result.metadata["result.txt"].decode().startswith("BUILD ARG   VALUE    DESCRIPTION\nGLOBAL      alpine\n")
 
 
+async def test_outline_of_a_stage_with_a_name() -> None:
+    result = await build(OUTLINED, {"requestid": "frontend.outline", "target": "base"})
+    found = json.loads(result.metadata["result.json"])
+    assert (found["name"], found["description"]) == ("base", "The base stage")
+    assert (
+        result.metadata["result.txt"]
+        .decode()
+        .startswith("TARGET:      base\nDESCRIPTION: The base stage\n\nBUILD ARG ")
+    )
+
+
 async def test_targets() -> None:
     result = await build(OUTLINED, {"requestid": "frontend.targets"})
     found = json.loads(result.metadata["result.json"])["targets"]
