@@ -211,7 +211,7 @@ class Cli:
         if code is not None and result.code != code:
             raise Mismatch(
                 f"{lead(what)}exit code {result.code} instead of {code}; "
-                f"output {brief(result.out)}, errors {brief(result.err)}"
+                f"output {brief(result.out)}, errors {brief(result.err, 3000)}"
             )
         if isinstance(out, bytes):
             same(result.raw, out, f"{what}: output")

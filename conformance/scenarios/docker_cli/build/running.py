@@ -17,9 +17,9 @@ from conformance.docker_cli import Cli, scenario
 def _(docker: Cli) -> None:
     text = (
         "FROM IMAGE AS seed\nRUN mkdir -p /s/d && echo seed > /s/d/f\nFROM IMAGE\n"
-        "RUN --mount=type=cache,target=/c,id=PREFIXmode,mode=0700,uid=12,gid=13 stat -c '%a %u:%g' /c > /a\n"
-        "RUN --mount=type=cache,target=/c,id=PREFIXseed,from=seed,source=/s/d cat /c/f > /b\n"
-        "ARG N\nRUN --mount=type=cache,target=/c,id=PREFIXcount echo $N >> /c/log && cat /c/log > /log\n"
+        "RUN --mount=type=cache,target=/c,id=@mode,mode=0700,uid=12,gid=13 stat -c '%a %u:%g' /c > /a\n"
+        "RUN --mount=type=cache,target=/c,id=@seed,from=seed,source=/s/d cat /c/f > /b\n"
+        "ARG N\nRUN --mount=type=cache,target=/c,id=@count echo $N >> /c/log && cat /c/log > /log\n"
     )
     build(docker, text, "-t @built --build-arg N=1")
     build(docker, text, "-t @built --build-arg N=2")
@@ -30,12 +30,12 @@ def _(docker: Cli) -> None:
 def _(docker: Cli) -> None:
     build(
         docker,
-        "FROM IMAGE AS one\nRUN --mount=type=cache,target=/c,id=PREFIXl,sharing=locked echo 1 >> /c/l\n"
-        "FROM IMAGE AS two\nRUN --mount=type=cache,target=/c,id=PREFIXl,sharing=locked echo 2 >> /c/l\n"
+        "FROM IMAGE AS one\nRUN --mount=type=cache,target=/c,id=@l,sharing=locked echo 1 >> /c/l\n"
+        "FROM IMAGE AS two\nRUN --mount=type=cache,target=/c,id=@l,sharing=locked echo 2 >> /c/l\n"
         "FROM IMAGE\nCOPY --from=one /etc/shells /1\nCOPY --from=two /etc/shells /2\n"
-        "RUN --mount=type=cache,target=/c,id=PREFIXl,sharing=locked sort /c/l > /l\n"
-        "RUN --mount=type=cache,target=/c,id=PREFIXp,sharing=private touch /c/x\n"
-        "RUN --mount=type=cache,target=/c,id=PREFIXl,readonly touch /c/no 2>/dev/null || echo refused > /ro\n",
+        "RUN --mount=type=cache,target=/c,id=@l,sharing=locked sort /c/l > /l\n"
+        "RUN --mount=type=cache,target=/c,id=@p,sharing=private touch /c/x\n"
+        "RUN --mount=type=cache,target=/c,id=@l,readonly touch /c/no 2>/dev/null || echo refused > /ro\n",
     )
     shows(docker, "cat /l /ro", "1\n2\nrefused\n")
 
