@@ -64,6 +64,7 @@ class Rootfs(msgspec.Struct, frozen=True, kw_only=True):
     upper: str
     work: str
     merged: str
+    size_bytes: int = 0  # that the writable layer may have; 0: no limit
 
 
 class HealthResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,9 +69,15 @@ class RootfsStore(Protocol):
 
     def facts(self) -> StorageFacts: ...
 
-    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True) -> Rootfs:
+    def can_limit_size(self) -> bool:
+        """Whether the file system can keep a writable layer to a size."""
+
+    async def prepare(
+        self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True, size_bytes: int = 0
+    ) -> Rootfs:
         """Make the writable directories; durable.  Raises NotFound if a layer is absent.
 
+        `size_bytes`: what they may hold (0: no limit), which only a file system can keep that `can_limit_size`.
         `is_root`: a container's root, which has what the runtime mounts over (/dev, /proc, /etc/hosts, …) although no layer has it.
         """
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import zstandard
 
 from wharfd.model.container import Rootfs
@@ -173,6 +174,7 @@ class FakeRootfs(Fake):
         self.wanted: set[str] = set()  # mounted for the container itself
         self.holders: Counter[str] = Counter()
         self.files: dict[str, dict[str, bytes]] = {}
+        self.limits_size = False
 
     async def open(self) -> None:
         self.enter("open")
@@ -181,12 +183,18 @@ class FakeRootfs(Fake):
         self.enter("facts")
         return StorageFacts(driver="overlay2", status=[("Backing Filesystem", "extfs"), ("Supports d_type", "true")])
 
-    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True) -> Rootfs:
+    def can_limit_size(self) -> bool:
+        self.enter("can_limit_size")
+        return self.limits_size
+
+    async def prepare(
+        self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True, size_bytes: int = 0
+    ) -> Rootfs:
         self.enter("prepare")
         for chain_id in layers:
             if chain_id not in self.layers.layers:
                 raise NotFound(f"layer {chain_id} not found")
-        rootfs = a_rootfs(container_id, list(layers))
+        rootfs = msgspec.structs.replace(a_rootfs(container_id, list(layers)), size_bytes=size_bytes)
         self.prepared[container_id] = rootfs
         self.files.setdefault(container_id, {})
         return rootfs

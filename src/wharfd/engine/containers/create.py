@@ -22,7 +22,13 @@ from wharfd.engine.containers.logging_choice import with_log
 from wharfd.engine.containers.merge import merge
 from wharfd.engine.containers.mounts import PlannedMount, plan_mounts
 from wharfd.engine.containers.unserved import unserved
-from wharfd.engine.containers.validate import check_config, check_host_config, check_request, check_security
+from wharfd.engine.containers.validate import (
+    check_config,
+    check_host_config,
+    check_request,
+    check_security,
+    size_of_layer,
+)
 from wharfd.engine.happenings import container_event, volume_event
 from wharfd.engine.images.resolve import ResolvedImage
 from wharfd.engine.ledger import Ledger
@@ -174,7 +180,8 @@ class CreateContainer:
             undo.callback(self.ledger.containers.release, name, container_id)
             layers = [ChainId(chain_id) for chain_id in image.platform.chain_ids] if image else []
             undo.push_async_callback(self.rootfs.remove, container_id)
-            rootfs = await self.rootfs.prepare(container_id, layers)
+            size = size_of_layer(host_config, can_limit=self.rootfs.can_limit_size()) if host_config.storage_opt else 0
+            rootfs = await self.rootfs.prepare(container_id, layers, size_bytes=size)
             points, fresh = await self.bring_volumes(undo, container_id, rootfs, mounts)
             parts = {mount.point.destination: mount.part for mount in mounts if mount.part is not None}
             record = apply(

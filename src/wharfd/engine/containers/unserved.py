@@ -23,7 +23,6 @@ class Gap:
 
 
 GAPS: Sequence[Gap] = (
-    Gap("HostConfig.StorageOpt", "the writable layer has no size limit", lambda _, host: bool(host.storage_opt)),
     Gap(
         "HostConfig.UsernsMode",
         "user namespaces are not remapped",

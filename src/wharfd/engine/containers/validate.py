@@ -18,7 +18,13 @@ from wharfd.model.errors import InvalidParameter
 from wharfd.model.settings import Settings
 from wharfd.ports.host import HostFacts
 from wharfd.wire.binds import clean, missing_source, parse_mount, validate_tmpfs_target
-from wharfd.wire.limits import ALL_CAPABILITIES, normalise_capabilities, parse_signal, validate_restart_policy
+from wharfd.wire.limits import (
+    ALL_CAPABILITIES,
+    normalise_capabilities,
+    parse_signal,
+    parse_size,
+    validate_restart_policy,
+)
 from wharfd.wire.ports import parse_exposed, parse_host_ip, parse_range
 from wharfd.wire.security import parse_security_options
 
@@ -26,6 +32,8 @@ MIN_HEALTH_NS = 1_000_000
 HOST, NONE, PRIVATE, CONTAINER = "host", "none", "private", "container:"
 SCORE_LIMIT = 1000
 SLICE = ".slice"
+SIZE_OPTION = "size"  # of storage
+NO_QUOTA = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
 
 
 # --- combinations
@@ -246,9 +254,20 @@ def check_cgroup_parent(parent: str, facts: HostFacts) -> None:
 
 
 def check_security(asked: HostConfig) -> None:
-    """Options of security and storage, which dockerd looks at when the container is about to be made."""
+    """Options of security, which dockerd looks at when the container is about to be made."""
     parse_security_options(asked.security_opt)
-    for key in asked.storage_opt or ():
-        if key.lower() != "size":
+
+
+def size_of_layer(asked: HostConfig, *, can_limit: bool) -> int:
+    """What the writable layer may hold, in bytes; 0 for no limit.  Raises InvalidParameter, with dockerd's texts."""
+    options = asked.storage_opt or {}
+    if SIZE_OPTION in options and not can_limit:
+        raise InvalidParameter(NO_QUOTA)
+    size = 0
+    for key, text in options.items():
+        if key.lower() != SIZE_OPTION:
             raise InvalidParameter(f"Unknown option {key}")
-        raise InvalidParameter("--storage-opt is supported only for overlay over xfs with 'pquota' mount option")
+        size = parse_size(text)
+    if size and not can_limit:
+        raise InvalidParameter(NO_QUOTA)
+    return size

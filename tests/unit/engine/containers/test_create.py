@@ -449,3 +449,39 @@ def test_a_plan_with_a_nul_byte_is_refused(spec: dict[str, object]) -> None:
 
 def test_the_text_of_an_escape_is_not_a_nul_byte() -> None:
     refuse_nul({"process": {"args": ["\\u0000", "\\0"]}, "linux": {"seccomp": {"names": ["x"]}}})
+
+
+# storage options
+
+
+async def test_a_size_is_the_writable_layers() -> None:
+    maker = await Maker.of()
+    maker.world.rootfs.limits_size = True
+    record = await maker.make(storage_opt={"Size": "10m"})
+    assert record.rootfs is not None
+    assert record.rootfs.size_bytes == 10 << 20
+    assert maker.world.rootfs.prepared[record.id].size_bytes == 10 << 20
+
+
+@pytest.mark.parametrize(
+    ("can_limit", "options", "message"),
+    [
+        (False, {"size": "10m"}, "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"),
+        (False, {"size": "0"}, "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"),
+        (False, {"SIZE": "10m"}, "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"),
+        (False, {"inodes": "10"}, "Unknown option inodes"),
+        (True, {"size": "10m", "inodes": "10"}, "Unknown option inodes"),
+        (True, {"size": "much"}, "invalid size: 'much'"),
+    ],
+)
+async def test_storage_options_that_are_refused_leave_nothing(
+    can_limit: bool, options: dict[str, str], message: str
+) -> None:
+    maker = await Maker.of()
+    maker.world.rootfs.limits_size = can_limit
+    with pytest.raises(InvalidParameter) as caught:
+        await maker.make(name="web", storage_opt=options)
+    assert str(caught.value) == message
+    assert not any(maker.world.leftovers().values())
+    maker.world.rootfs.limits_size = True
+    await maker.make(name="web", storage_opt={"size": "1g"})

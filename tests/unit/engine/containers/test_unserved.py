@@ -22,7 +22,6 @@ def test_a_plain_container_draws_none() -> None:
 
 ASKED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "HostConfig.DeviceRequests": ({}, {"device_requests": [DeviceRequest(count=-1)]}),
-    "HostConfig.StorageOpt": ({}, {"storage_opt": {"size": "1G"}}),
     "HostConfig.UsernsMode": ({}, {"userns_mode": "auto"}),
     "HostConfig.Isolation": ({}, {"isolation": "hyperv"}),
     "HostConfig.CpuCount": ({}, {"cpu_count": 2}),

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from wharfd.drivers.storage.overlay.holds import Holds
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
+from wharfd.drivers.storage.overlay.sizes import SizeLimits
 from wharfd.model.container import Rootfs
 from wharfd.model.errors import Internal, InvalidParameter, NotFound, Unavailable
 from wharfd.model.ids import ChainId, ContainerId
@@ -39,6 +40,7 @@ class OverlayRootfs:
         self.backing = ""
         self.options: tuple[str, ...] = ()
         self.holds = Holds()
+        self.sizes = SizeLimits(layout.containers)
 
     async def open(self) -> None:
         await self.pool.run(self.make)
@@ -74,7 +76,12 @@ class OverlayRootfs:
     def facts(self) -> StorageFacts:
         return StorageFacts(driver=DRIVER, status=[("driver-type", DRIVER_TYPE)])
 
-    async def prepare(self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True) -> Rootfs:
+    def can_limit_size(self) -> bool:
+        return self.sizes.can_limit()
+
+    async def prepare(
+        self, container_id: ContainerId, layers: Sequence[ChainId], *, is_root: bool = True, size_bytes: int = 0
+    ) -> Rootfs:
         for chain_id in layers:
             if self.layers.get(chain_id) is None:
                 raise NotFound(f"layer {chain_id} does not exist")
@@ -88,12 +95,17 @@ class OverlayRootfs:
             upper=f"{home}/upper",
             work=f"{home}/work",
             merged=f"{home}/merged",
+            size_bytes=size_bytes,
         )
         await self.pool.run(self.make_directories, rootfs)
         return rootfs
 
     def make_directories(self, rootfs: Rootfs) -> None:
         try:
+            if rootfs.size_bytes and not os.path.lexists(rootfs.work):
+                home = os.path.dirname(rootfs.work)
+                os.makedirs(home, mode=0o711, exist_ok=True)
+                self.sizes.set(home, rootfs.size_bytes)
             os.makedirs(rootfs.work, mode=0o711, exist_ok=True)
             os.makedirs(rootfs.merged, mode=0o711, exist_ok=True)
             # Linux: the root that overlayfs shows has the owner and mode of the upper directory.
@@ -159,6 +171,12 @@ class OverlayRootfs:
 
     def remove_now(self, home: str) -> bool:
         self.unmount_now(f"{home}/merged")
+        try:
+            self.sizes.lift(home, self.layout.trash)
+        except FileNotFoundError:
+            return False
+        except OSError as e:
+            raise Internal(f"storage driver {DRIVER}: {e}") from e
         return self.layers.trash.throw(home)
 
     async def size_rw(self, container_id: ContainerId) -> int:
