@@ -128,11 +128,3 @@ def _(docker: Cli) -> None:
     holds(running.process.returncode != 0 and time.monotonic() - began < 20, "the client does not end")
     holds(b"cancel" in bytes(running.err).lower(), f"{bytes(running.err)!r}")
     docker("image inspect @built", code=1)
-
-
-@scenario("build", "outputs that there are none")
-def _(docker: Cli) -> None:
-    done = build(docker, "FROM IMAGE\n", "-o type=nope", code=1)
-    tells(done, "nope")
-    done = build(docker, "FROM IMAGE\n", "-t Upper/Case", code=1)
-    tells(done, "invalid tag", "must be lowercase")
