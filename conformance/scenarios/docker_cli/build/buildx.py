@@ -142,7 +142,9 @@ def _(docker: Cli) -> None:
 
 @scenario("build", "buildx prune: a filter, everything; the next build does it again")
 def _(docker: Cli) -> None:
-    text = "FROM IMAGE\nRUN --mount=type=cache,target=/c,id=@pr echo x >> /c/x && cat /c/x > /x\nRUN cat /proc/sys/kernel/random/uuid > /u\n"
+    text = (
+        "FROM IMAGE\nRUN --mount=type=cache,target=/c,id=@pr echo x > /c/x\nRUN cat /proc/sys/kernel/random/uuid > /u\n"
+    )
     build(docker, text)
     first = docker("run --rm @built cat /u").word
     docker("buildx prune -f --filter type=exec.cachemount", out=ANY)

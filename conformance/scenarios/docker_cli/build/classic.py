@@ -121,7 +121,8 @@ def _(docker: Cli) -> None:
 def _(docker: Cli) -> None:
     classic(
         docker,
-        "FROM IMAGE\nRUN ls /sys/class/net > /a; grep -c 10.9.9.9 /etc/hosts >> /a; df -k /dev/shm | tail -1 | awk '{print $2}' >> /a; ulimit -n >> /a\n",
+        "FROM IMAGE\nRUN ls /sys/class/net > /a; grep -c 10.9.9.9 /etc/hosts >> /a; df -k /dev/shm | tail -1 | awk '{print $2}' >> /a; "
+        "ulimit -n >> /a\n",
         "-t @built --network none --add-host db:10.9.9.9 --shm-size 2m --ulimit nofile=99:100 -m 64m",
     )
     shows(docker, "cat /a", "lo\n1\n2048\n99\n")

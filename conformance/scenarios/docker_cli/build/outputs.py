@@ -61,8 +61,10 @@ def _(docker: Cli) -> None:
 @scenario("build", "several platforms: an index, and archives with one directory for each")
 def _(docker: Cli) -> None:
     needs_image_store(docker.target)
-    text = "FROM --platform=$BUILDPLATFORM IMAGE AS b\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\n"
+    text = (
+        "FROM --platform=$BUILDPLATFORM IMAGE AS b\nARG TARGETARCH\nRUN echo $TARGETARCH > /arch\n"
         "FROM scratch\nCOPY --from=b /arch /arch\n"
+    )
     build(docker, text, "--platform linux/amd64,linux/arm64 -o DIR/out")
     for arch in ("amd64", "arm64"):
         same((docker.directory / f"out/linux_{arch}/arch").read_text(), f"{arch}\n")
