@@ -206,6 +206,10 @@ def exports_of(request: pb.SolveRequest, client: SessionClient) -> list[Export]:
     exporters = [(each.type, dict(each.attrs)) for each in request.exporters]
     if not exporters and request.old_exporter:
         exporters = [(request.old_exporter, dict(request.old_exporter_attrs))]
+    epoch = request.frontend_attrs.get("build-arg:SOURCE_DATE_EPOCH", "")
+    if epoch:
+        for _, attributes in exporters:
+            attributes.setdefault("source-date-epoch", epoch)
     return [
         Export(
             type="image" if kind == "moby" else kind,

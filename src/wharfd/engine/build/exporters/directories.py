@@ -89,10 +89,11 @@ class DirectoryExporter:
         if len(views) < len(roots):
             raise InvalidParameter("the files of several platforms in one directory")
         report.status("copying files")
-        tree = RootTree(self.files, views, epoch(attributes, result))
-        try:
-            await target.tree(tree)
-        finally:
-            await tree.close()
+        for prefix, view in views.items():  # BuildKit: a transfer for each platform
+            tree = RootTree(self.files, {prefix: view}, epoch(attributes, result))
+            try:
+                await target.tree(tree)
+            finally:
+                await tree.close()
         report.status("copying files", is_done=True)
         return {}
