@@ -5,6 +5,7 @@ explains, and goes.
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from wharfd.model.container import ContainerRecord
 from wharfd.model.errors import EngineError
 from wharfd.ports.files import ContainerFiles
 from wharfd.ports.runtime import RuntimeDriver
-from wharfd.ports.streams import StdioDriver
+from wharfd.ports.streams import Output, StdioDriver
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,21 @@ log = logging.getLogger(__name__)
 class Outcome:
     code: int
     oom_killed: bool = False
+
+
+def whole_lines_first(outputs: Sequence[Output]) -> Iterator[Output]:
+    """The monitor reads one stream after the other, so which of two was written to first is not known any more: a line that has no end
+    yet does not get another stream's into its middle, since clients show both in one."""
+    begun: dict[int, bytes] = {}
+    for output in outputs:
+        data = begun.pop(output.stream, b"") + output.data
+        whole = data.rfind(b"\n") + 1
+        if whole:
+            yield Output(output.stream, data[:whole])
+        if whole < len(data):
+            begun[output.stream] = data[whole:]
+    for stream, rest in begun.items():
+        yield Output(stream, rest)
 
 
 class Processes:
@@ -73,7 +89,7 @@ class Processes:
             await self.runtime.start(record.id)
             stdio.close_stdin()
             while outputs := await stdio.read():
-                for output in outputs:
+                for output in whole_lines_first(outputs):
                     report.log(output.stream, output.data)
                 await report.room()
             exit_seen = await ended
