@@ -21,10 +21,15 @@ from conformance.report import failures, left_out, score
 from conformance.runner import Outcome, run_all
 from conformance.scenario import load, select
 from conformance.target import Target
+from conformance.trees import compared_trees
 from tests.engine import Engine
 
 OWN = "own"
-NEED_IMAGES = ("compose", "testcontainers")  # clients whose scenarios want images of real programs
+NEED_IMAGES = (
+    "compose",
+    "testcontainers",
+    "testcontainers-node",
+)  # clients whose scenarios want images of real programs
 NEWEST = "1.51"  # that dockerd 28 speaks
 
 
@@ -51,6 +56,13 @@ def arguments() -> argparse.Namespace:
         default=[],
         metavar="NAME=SOCKET",
         help="no scenarios: the same calls to two sockets (this checkout's engine if only one is given) at --api, and how they differ",
+    )
+    parser.add_argument(
+        "--trees",
+        action="append",
+        default=[],
+        metavar="NAME=SOCKET",
+        help="no scenarios: build the Dockerfiles in conformance/dockerfiles on two engines, and how the layers' files differ",
     )
     parser.add_argument("--values", action="store_true", help="with --diff: values, too, that ought to be the same")
     parser.add_argument("--list", action="store_true", help="only list the scenarios")
@@ -95,8 +107,25 @@ def diff(args: argparse.Namespace) -> int:
     return 1 if different else 0
 
 
+def trees(args: argparse.Namespace) -> int:
+    args.engine = args.trees if len(args.trees) > 1 else [OWN, *args.trees]
+    docker = Programs.find(args.docker, set()).docker
+    count = different = 0
+    with targets(args) as engines:
+        one, other = engines
+        print(f"{one.name} / {other.name}\n")
+        for name, found in compared_trees(one, other, docker, args.words):
+            count += 1
+            different += bool(found)
+            print(f"{name}: {'differs' if found else 'the same'}" + "".join(f"\n    {each}" for each in found))
+    print(f"\n{count} images, {different} of them with other files")
+    return 1 if different else 0
+
+
 def main() -> int:
     args = arguments()
+    if args.trees:
+        return trees(args)
     if args.diff:
         return diff(args)
     chosen = select(load(), args.client, args.area, args.words)

@@ -9,17 +9,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance import aio, compose, docker_cli, docker_py, node, testcontainers
+from conformance import aio, compose, docker_cli, docker_py, node, testcontainers, testcontainers_node
 from conformance.target import Target
 
 OWN = Path(sys.prefix)  # what a run fetches for itself lies in the virtual environment
 FETCHED = OWN / "docker-client"  # by scripts/docker-client.sh
+NODE_PACKAGES = {node.CLIENT: "dockerode", testcontainers_node.CLIENT: "testcontainers"}
 
 
 class Missing(Exception):
@@ -28,14 +29,17 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Programs:
-    """`docker`: path of the docker command line; empty if there is none.  `modules`: where dockerode lies, or why it does not."""
+    """`docker`: path of the docker command line; empty if there is none.
+
+    `modules`: of the clients in Node.js, where the modules lie, or why they do not.
+    """
 
     docker: str
-    modules: Path | str
+    modules: Mapping[str, Path | str]
 
     @classmethod
     def find(cls, docker: str, clients: Collection[str]) -> "Programs":
-        """What is there; dockerode is fetched if it is among the clients."""
+        """What is there; clients in Node.js are fetched if they are asked for."""
         fetched = FETCHED / "docker"
         ways = (
             docker,
@@ -43,15 +47,15 @@ class Programs:
             str(fetched) if fetched.exists() else "",
             shutil.which("docker"),
         )
-        modules = node_modules() if node.CLIENT in clients else ""
+        modules = {client: node_modules(package) for client, package in NODE_PACKAGES.items() if client in clients}
         return cls(docker=next((way for way in ways if way), ""), modules=modules)
 
 
-def node_modules() -> Path | str:
+def node_modules(package: str) -> Path | str:
     if not shutil.which("node") or not shutil.which("npm"):
         return "there is no node and npm: install Debian's packages nodejs and npm"
     try:
-        return node.install(OWN / "dockerode")
+        return node.install(package, OWN / "npm" / package)
     except RuntimeError as e:
         return str(e)
 
@@ -90,10 +94,22 @@ def open_aiodocker(target: Target, programs: Programs) -> Iterator[aio.Aio]:
 
 @contextlib.contextmanager
 def open_dockerode(target: Target, programs: Programs) -> Iterator[node.Node]:
-    if isinstance(programs.modules, str):
-        raise Missing(programs.modules)
-    with node.open_node(target, programs.modules) as client:
+    with node.open_node(target, modules_of(programs, node.CLIENT)) as client:
         yield client
+
+
+@contextlib.contextmanager
+def open_testcontainers_node(target: Target, programs: Programs) -> Iterator[testcontainers_node.NodeTests]:
+    with tempfile.TemporaryDirectory(prefix="conformance-") as home:
+        modules = modules_of(programs, testcontainers_node.CLIENT)
+        yield testcontainers_node.NodeTests(target, modules, Path(home))
+
+
+def modules_of(programs: Programs, client: str) -> Path:
+    found = programs.modules[client]
+    if isinstance(found, str):
+        raise Missing(found)
+    return found
 
 
 @contextlib.contextmanager
@@ -113,6 +129,7 @@ OPENERS: dict[str, Callable[[Target, Programs], AbstractContextManager[Any]]] = 
     aio.CLIENT: open_aiodocker,
     node.CLIENT: open_dockerode,
     testcontainers.CLIENT: open_testcontainers,
+    testcontainers_node.CLIENT: open_testcontainers_node,
 }
 
 
@@ -135,7 +152,8 @@ def versions(programs: Programs) -> dict[str, str]:
     ):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[client] = importlib.metadata.version(package)
-    installed = OWN / "dockerode/node_modules/dockerode/package.json"
-    if installed.exists():
-        found[node.CLIENT] = json.loads(installed.read_text())["version"]
+    for client, package in NODE_PACKAGES.items():
+        installed = OWN / "npm" / package / "node_modules" / package / "package.json"
+        if installed.exists():
+            found[client] = json.loads(installed.read_text())["version"]
     return found

@@ -23,7 +23,7 @@ from conformance.target import Target
 
 CLIENT = "dockerode"
 scenario = scenario_of(CLIENT)
-PACKAGE = Path(__file__).parent / "dockerode"
+PACKAGES = Path(__file__).parent / "packages"
 TIMEOUT_S = 60.0
 
 FRAME = """
@@ -71,21 +71,25 @@ class Node:
         """What the script returns.  `@name` and IMAGE are not replaced: use name() and image."""
         self.steps.append(script.strip())
         own = {"SOCKET": self.target.socket, "API": self.target.api, "IMAGE": self.image, "PREFIX": self.target.prefix}
-        environment = {**os.environ, **own, "NODE_PATH": str(self.modules)}
-        try:
-            done = subprocess.run(
-                ["node", "-e", FRAME % script],
-                capture_output=True,
-                text=True,
-                env=environment,
-                timeout=TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as e:
-            raise Mismatch(f"no end after {TIMEOUT_S:.0f} s: {brief(e.stderr)}") from None
-        if done.returncode:
-            raise Mismatch(f"the script failed: {brief(done.stderr, 800)}")
-        return json.loads(done.stdout)
+        return run_script(FRAME % script, {**os.environ, **own, "NODE_PATH": str(self.modules)}, TIMEOUT_S)
+
+
+def run_script(program: str, environment: dict[str, str], timeout_s: float) -> Any:
+    """What the program writes to its standard output, which is JSON."""
+    try:
+        done = subprocess.run(
+            ["node", "-e", program],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as e:
+        raise Mismatch(f"no end after {timeout_s:.0f} s: {brief(e.stderr)}") from None
+    if done.returncode:
+        raise Mismatch(f"the script failed: {brief(done.stderr, 800)}")
+    return json.loads(done.stdout)
 
 
 @contextlib.contextmanager
@@ -93,14 +97,15 @@ def open_node(target: Target, modules: Path) -> Iterator[Node]:
     yield Node(target, modules)
 
 
-def install(place: Path) -> Path:
-    """dockerode as locked; returns the directory of modules.  RuntimeError with npm's words when it cannot be had."""
-    lock = (PACKAGE / "package-lock.json").read_bytes()
+def install(package: str, place: Path) -> Path:
+    """A package of `packages/` as locked; returns the directory of modules.  RuntimeError with npm's words when it cannot be had."""
+    wanted = PACKAGES / package
+    lock = (wanted / "package-lock.json").read_bytes()
     done_file = place / "installed"
     if not done_file.exists() or done_file.read_bytes() != lock:
         place.mkdir(parents=True, exist_ok=True)
         done_file.unlink(missing_ok=True)
-        (place / "package.json").write_bytes((PACKAGE / "package.json").read_bytes())
+        (place / "package.json").write_bytes((wanted / "package.json").read_bytes())
         (place / "package-lock.json").write_bytes(lock)
         command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)

@@ -40,7 +40,8 @@ def prune(filters: list[list[str]]) -> None:
     for given in filters:
         fits = json.dumps({"label": given})
         for each in ask("GET", "/containers/json", all="1", filters=fits) or ():
-            ask("DELETE", "/containers/" + each["Id"], force="1", v="1")
+            if not each["Id"].startswith(socket.gethostname()):  # itself
+                ask("DELETE", "/containers/" + each["Id"], force="1", v="1")
         for each in ask("GET", "/networks", filters=fits) or ():
             ask("DELETE", "/networks/" + each["Id"])
         for each in (ask("GET", "/volumes", filters=fits) or {}).get("Volumes") or ():
