@@ -127,6 +127,13 @@ def test_a_directory_made_for_the_contents_of_another_does_not_take_after_it(roo
     assert found == {"new": (0o755, 0), "new/sub": (0o700, 5), "whole": (0o700, 5), "given": (0o711, 3)}
 
 
+def test_directories_on_the_way_have_the_mode_that_is_given(root: Root) -> None:
+    root.copy("a.txt", "/way/to/", mode=0o555)
+    root.copy("a.txt", "/plain/to/")
+    modes = [stat.S_IMODE((root.upper / name).stat().st_mode) for name in ("way", "way/to", "plain")]
+    assert modes == [0o555, 0o555, 0o755]
+
+
 def test_owners_are_looked_up_in_the_root_they_name(root: Root) -> None:
     root.copy("a.txt", "/mine", owner=Owner(user=Named(name="app", input=-1), group=Named(name="staff", input=-1)))
     status = (root.upper / "mine").stat()

@@ -51,7 +51,9 @@ class Copier:
         if status is None:
             raise NotFound(f'"{absolute(path)}": not found')
         target = self.place(path, status)
-        os.close(make_directories(self.target, posixpath.dirname(target), 0o755, self.owner, self.how.timestamp_ns))
+        os.close(
+            make_directories(self.target, posixpath.dirname(target), self.made_mode, self.owner, self.how.timestamp_ns)
+        )
         directory, base = posixpath.split(real)
         source = open_directory(self.source, directory)
         try:
@@ -69,7 +71,7 @@ class Copier:
         is_directory = stat.S_ISDIR(status.st_mode)
         if wanted.endswith("/") or posixpath.basename(wanted) in ("", "."):
             folder = real_path(self.target, wanted, follow=True)
-            os.close(make_directories(self.target, folder, 0o755, self.owner, self.how.timestamp_ns))
+            os.close(make_directories(self.target, folder, self.made_mode, self.owner, self.how.timestamp_ns))
         target = real_path(self.target, wanted, follow=True)
         present = status_of(self.target, target)
         takes_it_in = present is not None and (
@@ -227,6 +229,11 @@ class Copier:
     def set_unopened(self, parent: int, base: str, status: os.stat_result) -> None:
         os.chown(base, *(self.owner or (status.st_uid, status.st_gid)), dir_fd=parent, follow_symlinks=False)
         os.utime(base, ns=self.times(status), dir_fd=parent, follow_symlinks=False)
+
+    @property
+    def made_mode(self) -> int:
+        """Of directories on the way to the destination.  BuildKit: a number given for the copy is theirs, too."""
+        return 0o755 if self.how.mode is None else self.how.mode
 
     def mode(self, status: os.stat_result) -> int:
         if self.how.mode_text:
