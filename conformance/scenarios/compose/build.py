@@ -2,7 +2,7 @@
 
 import time
 
-from conformance.checks import eventually, holds
+from conformance.checks import eventually, holds, same
 from conformance.compose import Compose, scenario
 
 DOCKERFILE = 'FROM IMAGE\nARG WHO=nobody\nRUN echo built for $WHO > /made\nCOPY f /f\nCMD ["cat", "/made", "/f"]\n'
@@ -51,3 +51,68 @@ def _(compose: Compose) -> None:
     time.sleep(2)
     compose.file("src/f", "new\n")
     eventually(lambda: compose("exec web cat /src/f", out="new\n"), 20)
+
+
+@scenario("build", "labels, tags, a Dockerfile elsewhere, extra hosts, shm_size")
+def _(compose: Compose) -> None:
+    compose.file(
+        "docker/My.Dockerfile",
+        "FROM IMAGE\nRUN grep -c 10.1.2.3 /etc/hosts > /a; df -k /dev/shm | tail -1 | awk '{print $2}' >> /a\nCMD cat /a\n",
+    )
+    compose.project(
+        "services: {web: {image: '@built:1', build: {context: ., dockerfile: docker/My.Dockerfile, labels: {l: v}, "
+        "tags: ['@built:2'], extra_hosts: ['db:10.1.2.3'], shm_size: 2m}}}"
+    )
+    compose("build", timeout=120)
+    compose("run --rm web", out="1\n2048\n")
+    same(compose.docker.inspect("@built:2", "image")["Config"]["Labels"]["l"], "v")
+
+
+@scenario("build", "additional contexts: a directory, another service")
+def _(compose: Compose) -> None:
+    compose.file("other/f", "of another directory\n")
+    compose.file("web/Dockerfile", "FROM base\nCOPY --from=more f /f\nCMD cat /f /base\n")
+    compose.file("base/Dockerfile", "FROM IMAGE\nRUN echo base > /base\n")
+    compose.project(
+        "services:\n  base: {image: '@built:base', build: ./base}\n"
+        "  web: {image: '@built:web', build: {context: ./web, additional_contexts: {more: ./other, base: 'service:base'}}}\n"
+    )
+    compose("build", timeout=120)
+    compose("run --rm --no-deps web", out="of another directory\nbase\n")
+
+
+@scenario("build", "secrets of a build, from a file and from the environment")
+def _(compose: Compose) -> None:
+    compose.file("s", "filed\n")
+    compose.file(
+        "Dockerfile",
+        "FROM IMAGE\nRUN --mount=type=secret,id=a cat /run/secrets/a > /a\n"
+        "RUN --mount=type=secret,id=b cat /run/secrets/b >> /a\nCMD cat /a\n",
+    )
+    compose.project(
+        "services: {web: {image: '@built:1', build: {context: ., secrets: [a, b]}}}\nsecrets: {a: {file: ./s}, b: {environment: GIVEN}}\n"
+    )
+    compose("build", timeout=120, env={"GIVEN": "given"})
+    compose("run --rm web", out="filed\ngiven", env={"GIVEN": "given"})
+
+
+@scenario("build", "several services at once, --build-arg, one alone")
+def _(compose: Compose) -> None:
+    compose.file("Dockerfile", "FROM IMAGE\nARG W=none\nRUN echo $W > /w\nCMD cat /w\n")
+    compose.project("services:\n  a: {image: '@built:a', build: .}\n  b: {image: '@built:b', build: .}\n")
+    compose("build --build-arg W=both", timeout=120)
+    for name in ("a", "b"):
+        compose(f"run --rm {name}", out="both\n")
+    compose("build --build-arg W=alone b", timeout=120)
+    compose("run --rm a", out="both\n")
+    compose("run --rm b", out="alone\n")
+
+
+@scenario("build", "up --build builds anew what has changed, and makes the container anew")
+def _(compose: Compose) -> None:
+    compose.file("Dockerfile", "FROM IMAGE\nCOPY f /f\nCMD cat /f && sleep 1000\n")
+    compose.project("services: {web: {image: '@built:1', init: true, build: .}}")
+    for text in ("old\n", "new\n"):
+        compose.file("f", text)
+        compose("up -d --build", timeout=120)
+        eventually(lambda text=text: compose("logs --no-log-prefix web", out=text), 20)  # type: ignore[misc]

@@ -101,8 +101,6 @@ def _(docker: Cli) -> None:
     )
     done = classic(docker, "FROM IMAGE\nNOTHING x\n", code=1)
     tells(done, "dockerfile parse error on line 2: unknown instruction: NOTHING")
-    done = classic(docker, "FROM IMAGE\nRUN --mount=type=cache,target=/c true\n", code=1)
-    tells(done, "the --mount option requires BuildKit")
     done = classic(docker, "FROM IMAGE\nCOPY --from=none.invalid/x:1 /a /b\n", code=1)
     tells(done, "invalid from flag value none.invalid/x:1")
 
