@@ -25,11 +25,8 @@ from conformance.trees import compared_trees
 from tests.engine import Engine
 
 OWN = "own"
-NEED_IMAGES = (
-    "compose",
-    "testcontainers",
-    "testcontainers-node",
-)  # clients whose scenarios want images of real programs
+# Clients whose scenarios want images of real programs.
+NEED_IMAGES = ("compose", "testcontainers", "testcontainers-node")
 NEWEST = "1.51"  # that dockerd 28 speaks
 
 
