@@ -52,6 +52,7 @@ class LayerArchives:
         self.snapshots = snapshots
         self.files = files
         self.making: dict[str, asyncio.Future[LayerBlob]] = {}
+        self.naming = asyncio.Lock()
 
     async def blobs(self, layers: Sequence[ChainId], packing: Packing, lease: Lease) -> Sequence[LayerBlob]:
         """One for each layer, held by the lease.  Those that are not there yet are made side by side."""
@@ -132,6 +133,7 @@ class LayerArchives:
         await lease.hold(*chain)
         below: ChainId | None = None
         for layer, blob, chain_id in zip(layers, blobs, chain, strict=True):
-            if self.layers.get(chain_id) is None:
-                await self.snapshots.alias(chain_id, below, Digest(blob.diff_id), layer)
+            async with self.naming:  # two results of the same files would give one name at the same time
+                if self.layers.get(chain_id) is None:
+                    await self.snapshots.alias(chain_id, below, Digest(blob.diff_id), layer)
             below = chain_id
