@@ -114,7 +114,9 @@ class SessionClient:
         return AuthConfig(username=reply.username, password=reply.secret)
 
     async def layout_blob(self, source: LayoutSource, digest: str) -> AsyncIterator[bytes]:
-        return self._read_blob(await self.session(source.session_id), f"oci:{source.store_id}", digest)  # BuildKit: so named
+        return self._read_blob(
+            await self.session(source.session_id), f"oci:{source.store_id}", digest
+        )  # BuildKit: so named
 
     async def read_blob(self, store_id: str, digest: str) -> AsyncIterator[bytes]:
         async for chunk in self._read_blob(await self.session(), store_id, digest):
