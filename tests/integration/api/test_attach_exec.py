@@ -548,4 +548,4 @@ async def test_sizes(engine: Engine) -> None:
     process.exit()
     await client.take_all()
     status, doc = await engine.call("POST", f"/exec/{exec_id}/resize?h=1&w=1")
-    assert (status, doc) == (400, {"message": "exec process is not started"})
+    assert (status, doc) == (404, {"message": f"NotFound: process does not exist {exec_id}: not found"})

@@ -104,7 +104,7 @@ def test_a_terminal(engine: Engine, running: str) -> None:
     client.send(b"exit 5\n")
     client.rest()
     assert exec_inspect(engine, exec_id)["ExitCode"] == 5
-    assert engine.post(f"/exec/{exec_id}/resize?h=1&w=1").status == 400
+    assert engine.post(f"/exec/{exec_id}/resize?h=1&w=1").status == 404
     client.close()
 
 
@@ -189,7 +189,7 @@ def test_it_ends_with_its_container(engine: Engine, running: str) -> None:
     client.close()
     assert exec_inspect(engine, exec_id)["ExitCode"] == 137
     answer = engine.post(f"/exec/{unused}/start", {})
-    assert (answer.status, answer.message) == (409, f"container {running} is not running")
+    assert (answer.status, answer.message) == (404, f"No such exec instance: {unused}")
     assert engine.inspect(running)["ExecIDs"] is None
     engine.delete(f"/containers/{running}")
     assert engine.get(f"/exec/{exec_id}/json").status == 404
