@@ -199,13 +199,13 @@ def test_exec_what_cannot_be_run(engine: Engine, docker: list[str], program: str
 
 
 def test_run_on_a_terminal(docker: list[str]) -> None:
-    with on_terminal(docker, "run", "--rm", "-it", BASE_IMAGE, "sh", "-c", "tty; stty size; read x; stty size") as at:
+    script = "tty; stty size; until stty size | grep -q '^20 60$'; do sleep 0.05; done; read x; echo it was $x"
+    with on_terminal(docker, "run", "--rm", "-it", BASE_IMAGE, "sh", "-c", script) as at:
         at.says(rb"/dev/pts/\d+\r\n33 101\r\n")
         at.resize(20, 60)
         at.process.send_signal(signal.SIGWINCH)
-        time.sleep(0.5)
-        at.types(b"\n")
-        at.says(rb"20 60\r\n")
+        at.types(b"changed\n")
+        at.says(rb"it was changed\r\n")
         assert at.ends() == 0
 
 
