@@ -12,7 +12,8 @@ from wharfd.sys.security import is_apparmor_enabled
 
 pytestmark = pytest.mark.root
 with_apparmor = pytest.mark.skipif(
-    not (is_apparmor_enabled() and find_parser()), reason="AppArmor is off here, or apparmor_parser is missing"
+    not (is_apparmor_enabled() and find_parser()),
+    reason="not installed: apparmor_parser" if is_apparmor_enabled() else "this kernel has no AppArmor, or it is off",
 )
 CONFINEMENT = "cat /proc/self/attr/current"
 
