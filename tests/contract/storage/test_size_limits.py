@@ -15,6 +15,7 @@ from tests.waiting import until
 from wharfd.drivers.storage.overlay.layers import OverlayLayers
 from wharfd.drivers.storage.overlay.layout import Layout
 from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
+from wharfd.drivers.storage.overlay.sizes import SizeLimits
 from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.model.container import Rootfs
 from wharfd.model.ids import ContainerId
@@ -127,6 +128,17 @@ async def test_a_removal_gives_the_project_back(storage: StorageRig, limited: Pa
     assert not os.path.exists(home)
     # Linux: xfs takes files that are gone off the books in the background.
     await until(lambda: quota.limit_of(str(limited), project) == (0, 0))
+
+
+def test_a_second_attempt_goes_on_with_the_number_of_the_first(limited: Path) -> None:
+    """So none is left with a limit when the engine dies between the two."""
+    sizes, home = SizeLimits(str(limited)), limited / "home"
+    home.mkdir()
+    quota.set_project(str(home), sizes.unused())
+    project = quota.project_of(str(home))
+    sizes.set(str(home), 5 * MIB)
+    assert quota.project_of(str(home)) == project
+    assert quota.limit_of(str(limited), project)[0] == 5 * MIB
 
 
 async def test_directories_that_a_power_cut_took_are_limited_again(storage: StorageRig) -> None:

@@ -26,10 +26,16 @@ class SizeLimits:
         return quota.is_enforced(self.root)
 
     def set(self, home: str, size_bytes: int) -> None:
-        """`home`: a directory with nothing in it.  Raises OSError, Internal."""
-        project = self.unused()
+        """`home`: a directory with nothing in it.  Raises OSError, Internal.
+
+        The number stands in the directory before there is a limit to it: so an engine that dies leaves no limit that nobody knows of, and
+        the next attempt goes on with the same number.
+        """
+        project = quota.project_of(home)
+        if not FIRST <= project <= LAST or project == quota.project_of(self.root):
+            project = self.unused()
+            quota.set_project(home, project)
         quota.set_limit(self.root, project, size_bytes)
-        quota.set_project(home, project)
 
     def unused(self) -> int:
         for _ in range(TRIES):
