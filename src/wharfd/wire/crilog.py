@@ -107,6 +107,22 @@ def count_lines(block: bytes) -> int:
     return sum(1 for record in scan(block) if not record.partial)
 
 
+def last_is_open(block: bytes) -> dict[int, bool]:
+    """Of each stream that has a record in the block: whether its last one leaves its line open."""
+    lines = block.split(b"\n")
+    lines.pop()
+    letters = _column(lines, _stream_column, _STREAM_AT)
+    found: dict[int, bool] = {}
+    for letter, stream in _STREAM_OF.items():
+        at = letters.rfind(letter)
+        while at >= 0 and stream not in found:
+            record = parse_record(lines[at])
+            if record is not None:
+                found[stream] = record.partial
+            at = letters.rfind(letter, 0, at)
+    return found
+
+
 def first_time(window: bytes) -> tuple[int, int] | None:
     """Where the first record begins that begins behind a newline of this window, and its time; None if there is none."""
     at = window.find(b"\n") + 1

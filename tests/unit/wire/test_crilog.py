@@ -13,6 +13,7 @@ from wharfd.wire.crilog import (
     count_lines,
     first_time,
     format_record,
+    last_is_open,
     parse_record,
     parse_time,
     record_time,
@@ -296,3 +297,18 @@ def test_a_line_that_began_in_time_ends_behind_one_that_did_not() -> None:
     encoder = LogEncoder(stdout=True, stderr=True, framed=False, timestamps=False, until_ns=until_ns)
     assert encoder.feed(log) == b"ab\n"
     assert encoder.finished
+
+
+def test_streams_whose_last_line_is_open() -> None:
+    time = record_time(10**18)
+    pieces = [(1, True), (2, True), (1, False), (2, True), (1, False)]
+    block = b"".join(format_record(Record(stream, time, partial, b"x")) for stream, partial in pieces)
+    assert last_is_open(block) == {1: False, 2: True}
+    assert last_is_open(
+        b"cut off\n" + block[: block.rindex(time)] + b"no record, but o in the place of a stream\n"
+    ) == {
+        1: False,
+        2: True,
+    }
+    assert last_is_open(format_record(Record(2, time, True, b""))) == {2: True}
+    assert last_is_open(b"") == last_is_open(b"\n") == {}

@@ -8,7 +8,7 @@ is in, in an extended attribute (the streams, `1` and `2`), which a renaming kee
 import contextlib
 import os
 
-from wharfd.wire.crilog import scan
+from wharfd.wire.crilog import last_is_open
 
 ATTRIBUTE = "user.wharfd.continues"
 ENDING = 64 * 1024  # bytes at the end of a file in which a line left open is looked for
@@ -22,7 +22,7 @@ def note_continuation(path: str, before: str) -> None:
     with contextlib.suppress(OSError):
         with open(before, "rb") as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - ENDING))
-            last = {record.stream: record.partial for record in scan(file.read())}
+            last = last_is_open(file.read())
             streams = {stream for stream, is_open in last.items() if is_open}
             streams |= continued_streams(file.fileno()) - last.keys()
         if streams:
