@@ -1,12 +1,21 @@
 """Makes layers out of tar members, the way that the engine does."""
 
 import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.tars import Member, tar_of
+from wharfd.drivers.storage.overlay.layers import OverlayLayers
+from wharfd.drivers.storage.overlay.layout import Layout
+from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
+from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.model.container import Rootfs
 from wharfd.model.ids import ChainId, ContainerId, Digest
 from wharfd.ports.storage import LayerInfo, LayerStore, RootfsStore
+from wharfd.sys import mount
+from wharfd.sys.blocking import Pool
 from wharfd.wire.oci import chain_ids
 
 CONTAINER = ContainerId("c" * 64)
@@ -49,3 +58,18 @@ class StorageRig:
     async def mounted(self, *contents: list[Member]) -> tuple[Rootfs, Path]:
         rootfs = await self.rootfs.prepare(CONTAINER, await self.stack(*contents))
         return rootfs, Path(await self.rootfs.mount(CONTAINER, rootfs))
+
+
+@asynccontextmanager
+async def on_disk(place: Path, folder: Path) -> AsyncIterator[StorageRig]:
+    """The real driver in the directory `place`; blobs come from `folder`."""
+    pool, workers = Pool("storage", 4), WorkerPool()
+    layout = Layout(str(place))
+    layers = OverlayLayers(layout, pool, workers)
+    rootfs = OverlayRootfs(layout, layers, pool)
+    await rootfs.open()
+    yield StorageRig(layers, rootfs, folder)
+    for name in os.listdir(layout.containers):
+        mount.detach(f"{layout.containers}/{name}/merged")
+    await workers.close()
+    pool.close()

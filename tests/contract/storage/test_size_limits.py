@@ -9,18 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.storage.rig import CONTAINER, StorageRig
+from tests.contract.storage.rig import CONTAINER, StorageRig, on_disk
 from tests.tars import directory, entry
 from tests.waiting import until
-from wharfd.drivers.storage.overlay.layers import OverlayLayers
-from wharfd.drivers.storage.overlay.layout import Layout
-from wharfd.drivers.storage.overlay.rootfs import OverlayRootfs
 from wharfd.drivers.storage.overlay.sizes import SizeLimits
-from wharfd.drivers.workers.pool import WorkerPool
 from wharfd.model.container import Rootfs
 from wharfd.model.ids import ContainerId
-from wharfd.sys import mount, quota
-from wharfd.sys.blocking import Pool
+from wharfd.sys import quota
 
 pytestmark = pytest.mark.root
 
@@ -58,16 +53,8 @@ def limited(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 async def storage(limited: Path, tmp_path: Path) -> AsyncIterator[StorageRig]:
-    pool, workers = Pool("storage", 4), WorkerPool()
-    layout = Layout(str(limited / "overlay2"))
-    layers = OverlayLayers(layout, pool, workers)
-    rootfs = OverlayRootfs(layout, layers, pool)
-    await rootfs.open()
-    yield StorageRig(layers, rootfs, tmp_path)
-    for name in os.listdir(layout.containers):
-        mount.detach(f"{layout.containers}/{name}/merged")
-    await workers.close()
-    pool.close()
+    async with on_disk(limited / "overlay2", tmp_path) as rig:
+        yield rig
 
 
 async def limited_root(storage: StorageRig, container_id: ContainerId, size_bytes: int) -> tuple[Rootfs, Path]:
